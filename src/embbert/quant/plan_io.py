@@ -1,0 +1,153 @@
+"""A plan as arrays and JSON: what `model.int8.safetensors` and `quant.json` hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embbert.errors import ModelError
+from embbert.quant import spec
+from embbert.quant.overflow import prove
+from embbert.quant.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from embbert.store import ModelFolder
+
+FORMAT = 1
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (spec.Embed, spec.Norm, spec.Linear, spec.Attend, spec.Conv, spec.Add, spec.Pool)
+}
+SCALARS: dict[str, type[Any]] = {"int": int, "str": str, "bool": bool, "float": float}
+
+
+def plan_to_arrays(plan: spec.Plan) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """(arrays by `<stage>.<operator>.<field>`, everything else as JSON values)."""
+    arrays: dict[str, NDArray[Any]] = {}
+    stages = []
+    for stage in plan.stages:
+        ops = []
+        for op in stage.ops:
+            entry: dict[str, Any] = {"kind": type(op).__name__}
+            for field in dataclasses.fields(op):
+                value = getattr(op, field.name)
+                if isinstance(value, np.ndarray):
+                    arrays[f"{stage.name}.{op.name}.{field.name}"] = np.ascontiguousarray(value)
+                else:
+                    entry[field.name] = value
+            ops.append(entry)
+        stages.append({"name": stage.name, "rows": stage.rows, "ops": ops})
+    return arrays, {
+        "format": FORMAT,
+        "architecture": plan.architecture,
+        "max_length": plan.max_length,
+        "vocab_size": plan.vocab_size,
+        "output": plan.output,
+        "tensors": [dataclasses.asdict(tensor) for tensor in plan.tensors],
+        "stages": stages,
+    }
+
+
+def plan_from_arrays(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any]) -> spec.Plan:
+    """The inverse of `plan_to_arrays`, with everything checked.
+
+    Raises:
+        ModelError: an unknown format, a missing or extra field or array, a wrong type, shape or range, or
+            weights whose accumulators could overflow.
+    """
+    if document.get("format") != FORMAT:
+        raise ModelError(
+            f"quant.json has format {document.get('format')!r}, this version reads {FORMAT}; "
+            "make it again with  embbert quantize"
+        )
+    left = set(arrays)
+    stages = []
+    for entry in _list(document, "stages"):
+        name = _scalar("stage", entry, "name", "str")
+        ops = tuple(_op(name, op, arrays, left) for op in _list(entry, "ops"))
+        stages.append(spec.Stage(name, _scalar(name, entry, "rows", "str"), ops))
+    if left:
+        raise ModelError(f"model.int8.safetensors holds {min(left)!r}, which quant.json does not mention")
+    plan = spec.Plan(
+        architecture=_scalar("quant.json", document, "architecture", "str"),
+        max_length=_scalar("quant.json", document, "max_length", "int"),
+        vocab_size=_scalar("quant.json", document, "vocab_size", "int"),
+        tensors=tuple(_dataclass(spec.Tensor, "tensor", entry) for entry in _list(document, "tensors")),
+        stages=tuple(stages),
+        output=_scalar("quant.json", document, "output", "str"),
+    )
+    validate(plan)
+    prove(plan)
+    return plan
+
+
+def load_plan(folder: ModelFolder) -> spec.Plan:
+    """The integer plan of a model folder.
+
+    Raises:
+        ModelError: the folder is not quantised, or its plan is damaged or does not belong to its config.
+    """
+    plan = plan_from_arrays(*folder.integer())
+    outputs = len(folder.labels) if folder.task == "classify" else 1
+    for what, found, expected in (
+        ("vocab_size", plan.vocab_size, folder.config.vocab_size),
+        ("max_length", plan.max_length, folder.config.max_length),
+        ("number of outputs", plan.classes, outputs),
+    ):
+        if found != expected:
+            raise ModelError(
+                f"{folder.path}: the integer model's {what} is {found}, config and labels say {expected}"
+            )
+    return plan
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    value = document.get(key)
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ModelError(f"quant.json: {key!r} must be a list of objects")
+    return value
+
+
+def _scalar(where: str, document: Mapping[str, Any], key: str, kind: str) -> Any:  # noqa: ANN401 - by `kind`
+    value = document.get(key)
+    expected = SCALARS.get(kind, str)
+    if type(value) is not expected and not (expected is float and type(value) is int):
+        raise ModelError(f"quant.json: {where}: {key!r} must be of type {expected.__name__}, not {value!r}")
+    return value
+
+
+def _dataclass(kind: type[Any], where: str, entry: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of `kind`
+    fields = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+    for key in entry:
+        if key not in fields:
+            raise ModelError(f"quant.json: {where} has no field {key!r}")
+    return kind(**{name: _scalar(where, entry, name, declared) for name, declared in fields.items()})
+
+
+def _op(stage: str, entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], left: set[str]) -> Any:  # noqa: ANN401
+    kind = KINDS.get(str(entry.get("kind")))
+    where = f"{stage}.{entry.get('name')}"
+    if kind is None:
+        raise ModelError(f"quant.json: {where} has the unknown kind {entry.get('kind')!r}")
+    values: dict[str, Any] = {}
+    known = {"kind"}
+    for field in dataclasses.fields(kind):
+        if str(field.type).startswith("Int"):
+            name = f"{where}.{field.name}"
+            if name not in arrays:
+                raise ModelError(f"model.int8.safetensors lacks {name!r}")
+            values[field.name] = arrays[name]
+            left.discard(name)
+        else:
+            values[field.name] = _scalar(where, entry, field.name, str(field.type))
+            known.add(field.name)
+    unknown = sorted(set(entry) - known)
+    if unknown:
+        raise ModelError(f"quant.json: {where} has no field {unknown[0]!r}")
+    return kind(**values)

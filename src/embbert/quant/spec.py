@@ -1,0 +1,275 @@
+"""The plan: what stands between a trained model and everything that runs, prints or measures it.
+
+A plan is a list of stages; a stage is a loop over the rows (tokens) of the text and a short list of
+operators that each row goes through. `quant.reference` runs a plan, `emit` prints it as C and
+`footprint` adds it up. A new architecture is a new plan out of the same operators.
+
+Number format (docs/integer-model.md has the derivations):
+
+* Weights are int8 in [−127, 127]; activations int8 in [−127, 127] or int16 in [−32767, 32767];
+  accumulators int32. Every range is symmetric and every zero point is 0.
+* One rounding rule everywhere, `round_shift(v, s) = (v + 2^(s−1)) >> s` (floor; halves go up), s ≥ 1,
+  computed in int64.
+* `requantize(acc, multiplier, shift) = round_shift(acc · multiplier, shift)` with int32 operands and an
+  int64 product, 1 ≤ shift ≤ 62. Multipliers are per output channel, the shift is per operator.
+* `clamp8`, `clamp16`, `clamp32` saturate to ±127, ±32767, ±(2^31 − 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Int8 = NDArray[np.int8]
+    Int16 = NDArray[np.int16]
+    Int32 = NDArray[np.int32]
+
+ROWS_PER_PASS = 4
+"""Rows that go through a stage together, so that each weight is loaded once for all of them."""
+
+EXP_STEPS = 256
+"""Entries of the table of 2^(−f/256), f = 0…255."""
+
+EXP_ONE = 1 << 14
+"""What the table stores for 1; the largest of a row's exponentials is exactly this."""
+
+LOGIT_ONE = 1 << 16
+"""Logits are int32 in units of 1/65536."""
+
+MAX_TOKENS = 1024
+"""EXP_ONE · 127 · MAX_TOKENS < 2^31, so an attention sum cannot overflow."""
+
+DType = Literal["int8", "int16", "int32"]
+Span = Literal["text", "pass", "one"]
+RowSet = Literal["text", "first", "one"]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An activation.
+
+    Attributes:
+        name: unique in the plan; a C identifier.
+        dtype: of its elements.
+        cols: elements per row.
+        span: how many rows exist at a time: every token of the text, the ROWS_PER_PASS rows of one
+            pass through a stage, or a single one.
+        scale: real value of one unit; for people and for error messages, never used in the arithmetic.
+    """
+
+    name: str
+    dtype: DType
+    cols: int
+    span: Span
+    scale: float
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Token, position and segment → row of the stream.
+
+    token[t,c] = requantize(Σ_r token_table[id_t, r]·token_weight[c, r], token_multiplier[c], token_shift);
+    position[t,c] = requantize(Σ_r position_table[t, r]·position_weight[c, r], position_multiplier[c],
+    position_shift); out[t,c] = clamp16(token[t,c] + position[t,c] + segment_table[segment_t, c]).
+    segment_t is 1 from the first [SEP] (id 4) of the ids onward, that [SEP] included, and 0 before it.
+
+    Shapes: token_table [v, r], position_table [L, r], weights [d, r] int8; multipliers [d] int32;
+    segment_table [2, d] int16. `out` is int16.
+    """
+
+    name: str
+    out: str
+    token_table: Int8
+    token_weight: Int8
+    token_multiplier: Int32
+    token_shift: int
+    position_table: Int8
+    position_weight: Int8
+    position_multiplier: Int32
+    position_shift: int
+    segment_table: Int16
+
+
+@dataclass(frozen=True)
+class Norm:
+    """RMS norm of an int16 row → int8 row.
+
+    S = epsilon + Σ_c x[c]² (uint64); n = bit length of S; e = 2·floor((n − 31)/2);
+    S' = S >> e if e ≥ 0 else S << −e   (so 2^30 ≤ S' < 2^32);
+    root = isqrt(S') (floor); inverse = floor((2^31 − 1) / root)   (≤ 65535);
+    out[c] = clamp8( round_shift( (x[c]·inverse)·gain[c], shift + e/2 ) ), x·inverse in int32.
+
+    gain [d] int16, epsilon ≥ 1. `source` is int16, `out` int8.
+    """
+
+    name: str
+    source: str
+    out: str
+    gain: Int16
+    shift: int
+    epsilon: int
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Matrix product, with bias.
+
+    acc[o] = bias[o] + Σ_i weight[o, i]·x[i] (int32); y[o] = requantize(acc[o], multiplier[o], shift);
+    int8 out: clamp8(y). int32 out: clamp32(y). int16 out: clamp16(y), or clamp16(out[o] + y) if `accumulate`.
+    weight [o, i] int8, bias and multiplier [o] int32. `source` is int8 or int16.
+    """
+
+    name: str
+    source: str
+    out: str
+    weight: Int8
+    bias: Int32
+    multiplier: Int32
+    shift: int
+    accumulate: bool
+
+
+@dataclass(frozen=True)
+class Attend:
+    """Single-head attention whose keys and values are the same int8 rows x_0…x_{n−1} of `keys`.
+
+    score_j = Σ_c query[c]·x_j[c] (int32); top = max_j score_j;
+    t_j = requantize(top − score_j, exp_multiplier, exp_shift), in 1/256 of a power of two;
+    weight_j = 0 if t_j ≥ 16·256 else round_shift(EXP[t_j mod 256], t_j div 256), where a shift by 0 changes
+    nothing and EXP[f] = floor(EXP_ONE·2^(−f/256) + 1/2);
+    sum = Σ_j weight_j; mix[c] = Σ_j weight_j·x_j[c] (int32);
+    ratio = floor((out_multiplier·2^24 + floor(sum/2)) / sum);
+    out[c] = clamp8( round_shift(mix[c]·ratio, out_shift) ).
+
+    2^19 ≤ out_multiplier < 2^20, so that ratio fits 31 bits. `query` and `out` are int8 rows, `keys` is an
+    int8
+    tensor over the whole text.
+    """
+
+    name: str
+    query: str
+    keys: str
+    out: str
+    exp_multiplier: int
+    exp_shift: int
+    out_multiplier: int
+    out_shift: int
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Depth-wise convolution over tokens, then a table look-up.
+
+    acc[t, o] = bias[o] + Σ_k weight[k, o]·x[t − left + k, o div e] over the k whose token exists (int32),
+    e = channels out / channels in; u = clamp8(requantize(acc, multiplier[o], shift)); out[t, o] = table[u +
+    128].
+
+    weight [k, d_i] int8 (taps first); bias, multiplier [d_i] int32; table [256] int8 (SiLU; entry 0, for the
+    absent −128, repeats entry 1). `source` is an int8 tensor over the whole text, `out` an int8 row.
+    """
+
+    name: str
+    source: str
+    out: str
+    weight: Int8
+    bias: Int32
+    multiplier: Int32
+    shift: int
+    left: int
+    table: Int8
+
+
+@dataclass(frozen=True)
+class Add:
+    """out[c] = clamp16(out[c] + source[c]): the residual path. Both int16 with the same scale."""
+
+    name: str
+    source: str
+    out: str
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Average of the rows the stage visits → one int16 row.
+
+    out[c] = clamp16( floor( (2·2^shift·Σ_t x_t[c] + n) / (2·n) ) ), Σ in int32, the rest in int64; n is the
+    number of rows visited (1 when the stage visits the first row only). shift is 8 for an int8 source, 0 for
+    int16.
+    """
+
+    name: str
+    source: str
+    out: str
+    shift: int
+
+
+Op = Embed | Norm | Linear | Attend | Conv | Add | Pool
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pass over rows, ROWS_PER_PASS at a time; every row goes through every operator in order.
+
+    Attributes:
+        name: a C identifier, such as `layer0`.
+        rows: `text` = every token, `first` = token 0 only, `one` = no token: operators on single rows.
+        ops: the operators. Tensors of span `text` are indexed by the row, those of span `pass` by the row
+        within
+            the pass; a stage never writes a `text` tensor that another row of the same stage reads.
+    """
+
+    name: str
+    rows: RowSet
+    ops: tuple[Op, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole integer model: ids in, logits out.
+
+    Attributes:
+        architecture: such as `embbert`.
+        max_length: L, most tokens.
+        vocab_size: v.
+        tensors: every activation, in order of first use.
+        stages: in order of execution; the last writes `output`.
+        output: name of the int32 tensor of logits, span `one`.
+    """
+
+    architecture: str
+    max_length: int
+    vocab_size: int
+    tensors: tuple[Tensor, ...]
+    stages: tuple[Stage, ...]
+    output: str
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor of that name (KeyError if there is none)."""
+        for tensor in self.tensors:
+            if tensor.name == name:
+                return tensor
+        raise KeyError(name)
+
+    @property
+    def classes(self) -> int:
+        """Length of the vector of logits."""
+        return self.tensor(self.output).cols
+
+
+def exp_table() -> Int16:
+    """EXP of `Attend`: [256] int16, EXP[f] = floor(EXP_ONE·2^(−f/256) + 1/2), exactly (by integer roots)."""
+    # 2^(-f/256)·2^14 = (2^(14·256 - f))^(1/256): eight integer square roots of a wide power of two give it
+    # without trusting the last bit of anybody's libm.
+    table = []
+    for f in range(EXP_STEPS):
+        wide = 1 << ((14 * EXP_STEPS - f) + 40 * EXP_STEPS)
+        for _ in range(8):
+            wide = isqrt(wide)
+        table.append((wide + (1 << 39)) >> 40)
+    return np.array(table, dtype=np.int16)

@@ -1,0 +1,193 @@
+"""Is a plan well-formed? Checked after it is built and before a loaded one is used.
+
+Everything the C runtime relies on without checking again is checked here: shapes against each other, types,
+ranges, shifts, the order in which tensors are written and read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from embbert.errors import ModelError
+from embbert.quant import spec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embbert.quant.spec import Op, Plan, Stage, Tensor
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+SPANS: dict[str, tuple[str, ...]] = {"text": ("text", "pass"), "first": ("text", "pass"), "one": ("one",)}
+MAX_COLS = 4096
+
+
+def validate(plan: Plan) -> None:
+    """Refuse a plan that is not well-formed.
+
+    Raises:
+        ModelError: the message names the operator and what is wrong with it.
+    """
+    if not 1 <= plan.max_length <= spec.MAX_TOKENS:
+        raise ModelError(
+            f"the integer plan's max_length must be 1 to {spec.MAX_TOKENS}, not {plan.max_length}"
+        )
+    if not 5 < plan.vocab_size <= 65536:
+        raise ModelError(f"the integer plan's vocab_size must be 6 to 65536, not {plan.vocab_size}")
+    _Checker(plan).check()
+
+
+class _Checker:
+    """Walks the stages in order, knowing which tensors hold something."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tensors: dict[str, Tensor] = {}
+        self.written: set[str] = set()
+        self.where = "the integer plan"
+
+    def check(self) -> None:
+        for tensor in self.plan.tensors:
+            self._check_tensor(tensor)
+        names = [stage.name for stage in self.plan.stages]
+        self._need(len(set(names)) == len(names), "two stages have the same name")
+        for stage in self.plan.stages:
+            self._check_stage(stage)
+        self.where = "the integer plan"
+        output = self.tensors.get(self.plan.output)
+        self._need(output is not None and output.dtype == "int32", "its output must be an int32 tensor")
+        self._need(self.plan.output in self.written, "its output is never written")
+
+    def _fail(self, message: str) -> NoReturn:
+        raise ModelError(f"{self.where}: {message}")
+
+    def _need(self, condition: bool, message: str) -> None:
+        if not condition:
+            self._fail(message)
+
+    def _check_tensor(self, tensor: Tensor) -> None:
+        self._need(bool(IDENTIFIER.match(tensor.name)), f"{tensor.name!r} cannot name a tensor")
+        self._need(tensor.name not in self.tensors, f"two tensors are called {tensor.name!r}")
+        self._need(
+            tensor.dtype in ("int8", "int16", "int32"), f"tensor {tensor.name} has dtype {tensor.dtype!r}"
+        )
+        self._need(tensor.span in ("text", "pass", "one"), f"tensor {tensor.name} has span {tensor.span!r}")
+        self._need(1 <= tensor.cols <= MAX_COLS, f"tensor {tensor.name} has {tensor.cols} columns")
+        self._need(
+            bool(np.isfinite(tensor.scale)) and tensor.scale > 0, f"tensor {tensor.name} has a bad scale"
+        )
+        self.tensors[tensor.name] = tensor
+
+    def _check_stage(self, stage: Stage) -> None:
+        self.where = f"stage {stage.name}"
+        self._need(bool(IDENTIFIER.match(stage.name)), "its name is not an identifier")
+        self._need(stage.rows in SPANS, f"it cannot run over rows {stage.rows!r}")
+        self._need(len(stage.ops) > 0, "it has no operators")
+        names = [op.name for op in stage.ops]
+        self._need(len(set(names)) == len(names), "two of its operators have the same name")
+        # Rows of a pass do not outlive their stage; only whole tensors and single rows do.
+        self.written = {name for name in self.written if self.tensors[name].span != "pass"}
+        whole_before = {name for name in self.written if self.tensors[name].span == "text"}
+        for op in stage.ops:
+            self.where = f"{stage.name}.{op.name}"
+            self._need(bool(IDENTIFIER.match(op.name)), "its name is not an identifier")
+            self._check_op(stage, op, whole_before)
+            self.written.add(op.out)
+        self.where = f"stage {stage.name}"
+        across = {op.keys for op in stage.ops if isinstance(op, spec.Attend)}
+        across |= {op.source for op in stage.ops if isinstance(op, spec.Conv)}
+        self._need(not across & {op.out for op in stage.ops}, "it writes a tensor that its other rows read")
+
+    def _tensor(self, name: str, dtypes: tuple[str, ...], spans: tuple[str, ...]) -> Tensor:
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            self._fail(f"there is no tensor {name!r}")
+        self._need(tensor.dtype in dtypes, f"tensor {name} is {tensor.dtype}, not {' or '.join(dtypes)}")
+        self._need(tensor.span in spans, f"tensor {name} has span {tensor.span}, not {' or '.join(spans)}")
+        return tensor
+
+    def _source(self, name: str, dtypes: tuple[str, ...], spans: tuple[str, ...]) -> Tensor:
+        tensor = self._tensor(name, dtypes, spans)
+        self._need(name in self.written, f"it reads {name} before anything is written there")
+        return tensor
+
+    def _array(self, name: str, value: NDArray[Any], dtype: str, shape: tuple[int, ...]) -> None:
+        self._need(value.dtype == np.dtype(dtype), f"{name} is {value.dtype}, not {dtype}")
+        self._need(value.shape == shape, f"{name} has shape {list(value.shape)}, not {list(shape)}")
+        lowest = {"int8": -127, "int16": -32767, "int32": -(2**31) + 1}[dtype]
+        self._need(value.size == 0 or int(value.min()) >= lowest, f"{name} has a value below {lowest}")
+
+    def _shift(self, name: str, value: int, low: int = 1, high: int = 62) -> None:
+        self._need(low <= value <= high, f"{name} is {value}, outside {low}..{high}")
+
+    def _check_op(self, stage: Stage, op: Op, whole: set[str]) -> None:
+        spans = SPANS[stage.rows]
+        if isinstance(op, spec.Embed):
+            self._need(stage.rows == "text", "an embedding runs over every token")
+            self._embed(op, self._tensor(op.out, ("int16",), spans))
+        elif isinstance(op, spec.Norm):
+            source = self._source(op.source, ("int16",), spans)
+            out = self._tensor(op.out, ("int8",), spans)
+            self._need(source.cols == out.cols, "source and out differ in columns")
+            self._array("gain", op.gain, "int16", (out.cols,))
+            self._need(1 <= op.epsilon < 2**62, "epsilon must be at least 1")
+            self._shift("shift", op.shift, 16, 51)
+        elif isinstance(op, spec.Linear):
+            source = self._source(op.source, ("int8", "int16"), spans)
+            out = self._tensor(op.out, ("int8", "int16", "int32"), spans)
+            self._array("weight", op.weight, "int8", (out.cols, source.cols))
+            self._channels(op, out.cols)
+            if op.accumulate:
+                self._need(out.dtype == "int16", "only an int16 row can be added to")
+                self._source(op.out, ("int16",), spans)
+        elif isinstance(op, spec.Attend):
+            query = self._source(op.query, ("int8",), ("pass",))
+            keys = self._source(op.keys, ("int8",), ("text",))
+            out = self._tensor(op.out, ("int8",), ("pass",))
+            self._need(op.keys in whole, f"{op.keys} is not complete when this stage begins")
+            self._need(query.cols == keys.cols == out.cols, "query, keys and out differ in columns")
+            self._need(0 <= op.exp_multiplier < 2**31, "exp_multiplier does not fit")
+            self._need(2**19 <= op.out_multiplier < 2**20, "out_multiplier is outside 2^19..2^20 − 1")
+            self._shift("exp_shift", op.exp_shift)
+            self._shift("out_shift", op.out_shift)
+        elif isinstance(op, spec.Conv):
+            self._conv(op, whole)
+        elif isinstance(op, spec.Add):
+            source = self._source(op.source, ("int16",), spans)
+            out = self._source(op.out, ("int16",), spans)
+            self._need(source.cols == out.cols, "source and out differ in columns")
+        else:
+            source = self._source(op.source, ("int8", "int16"), spans)
+            out = self._tensor(op.out, ("int16",), ("one",))
+            self._need(source.cols == out.cols, "source and out differ in columns")
+            expected = 8 if source.dtype == "int8" else 0
+            self._need(op.shift == expected, f"shift must be {expected} for {source.dtype}")
+
+    def _channels(self, op: spec.Linear | spec.Conv, channels: int) -> None:
+        self._array("bias", op.bias, "int32", (channels,))
+        self._array("multiplier", op.multiplier, "int32", (channels,))
+        self._shift("shift", op.shift)
+
+    def _embed(self, op: spec.Embed, out: Tensor) -> None:
+        rank = op.token_table.shape[-1]
+        self._array("token_table", op.token_table, "int8", (self.plan.vocab_size, rank))
+        self._array("position_table", op.position_table, "int8", (self.plan.max_length, rank))
+        self._array("segment_table", op.segment_table, "int16", (2, out.cols))
+        for part in ("token", "position"):
+            self._array(f"{part}_weight", getattr(op, f"{part}_weight"), "int8", (out.cols, rank))
+            self._array(f"{part}_multiplier", getattr(op, f"{part}_multiplier"), "int32", (out.cols,))
+            self._shift(f"{part}_shift", getattr(op, f"{part}_shift"))
+
+    def _conv(self, op: spec.Conv, whole: set[str]) -> None:
+        source = self._source(op.source, ("int8",), ("text",))
+        out = self._tensor(op.out, ("int8",), ("pass",))
+        self._need(op.source in whole, f"{op.source} is not complete when this stage begins")
+        self._need(out.cols % source.cols == 0, "channels out must be a multiple of channels in")
+        taps = op.weight.shape[0] if op.weight.ndim == 2 else 0
+        self._need(taps >= 1, "weight must be [taps, channels]")
+        self._array("weight", op.weight, "int8", (taps, out.cols))
+        self._array("table", op.table, "int8", (256,))
+        self._need(0 <= op.left < taps, f"left is {op.left}, outside 0..{taps - 1}")
+        self._channels(op, out.cols)

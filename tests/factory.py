@@ -1,0 +1,80 @@
+"""Small random models for the tests: weights by state-dict name, token ids, integer plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.config import ModelConfig
+from embbert.quant.build import quantize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embbert.quant.spec import Plan
+
+
+def small_config(**changes: object) -> ModelConfig:
+    """A model of a few hundred parameters; `changes` replace its fields."""
+    fields: dict[str, object] = {
+        "vocab_size": 37,
+        "max_length": 24,
+        "hidden_size": 12,
+        "embedding_size": 4,
+        "kernel_size": 5,
+        "num_layers": 2,
+    }
+    return ModelConfig(**{**fields, **changes})
+
+
+def random_weights(config: ModelConfig, classes: int, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Float weights with the statistics of a trained model, roughly."""
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape: int, std: float = 0.1, mean: float = 0.0) -> NDArray[np.float32]:
+        return (mean + std * rng.standard_normal(shape)).astype(np.float32)
+
+    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
+    weights = {
+        "embedder.token.weight": draw(config.vocab_size, r, std=1.0),
+        "embedder.token_up.weight": draw(d, r, std=r**-0.5),
+        "embedder.position.weight": draw(config.max_length, r, std=0.5),
+        "embedder.position_up.weight": draw(d, r, std=r**-0.5),
+        "embedder.segment.weight": draw(3, d),
+        "head.weight": draw(classes, d, std=0.5),
+        "head.bias": draw(classes),
+    }
+    for layer in range(config.num_layers):
+        at = f"layers.{layer}"
+        weights |= {
+            f"{at}.norm.weight": draw(d, mean=1.0),
+            f"{at}.query.weight": draw(d, d, std=d**-0.5),
+            f"{at}.query.bias": draw(d),
+            f"{at}.out.weight": draw(d, d, std=d**-0.5),
+            f"{at}.out.bias": draw(d),
+            f"{at}.conv.weight": draw(d_i, 1, config.kernel_size, std=0.4),
+            f"{at}.conv.bias": draw(d_i),
+            f"{at}.contract.weight": draw(d, d_i, std=d_i**-0.5),
+            f"{at}.contract.bias": draw(d),
+        }
+        weights |= {f"{at}.lambda_{name}": draw(d) for name in ("q1", "k1", "q2", "k2")}
+    if config.residual:
+        weights["final_norm.weight"] = draw(d, mean=1.0)
+    return weights
+
+
+def random_ids(config: ModelConfig, seed: int, length: int | None = None, pair: bool = False) -> list[int]:
+    """[CLS] and random entries, with one [SEP] inside if `pair`; length 1 … max_length."""
+    rng = np.random.default_rng(seed)
+    count = length or int(rng.integers(1, config.max_length + 1))
+    ids = [2, *rng.integers(5, config.vocab_size, count - 1).tolist()]
+    if pair and count > 2:
+        ids[count // 2] = 4
+    return ids
+
+
+def random_plan(config: ModelConfig, classes: int = 3, seed: int = 0) -> Plan:
+    """The integer plan of a random model."""
+    texts = [random_ids(config, seed=100 + i, pair=i % 2 == 0) for i in range(8)]
+    return quantize(config, random_weights(config, classes, seed), classes, texts)

@@ -1,0 +1,136 @@
+"""Post-training quantisation: accuracy against the float model, degenerate weights, refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import factory
+from embbert.errors import DataError, ModelError
+from embbert.quant import spec
+from embbert.quant.build import quantize
+from embbert.quant.float_model import forward
+from embbert.quant.plan_io import plan_to_arrays
+from embbert.quant.reference import predict
+from embbert.quant.weights import fixed_point, quantize_columns, quantize_matrix
+
+
+def texts_of(config, count=32):
+    return [factory.random_ids(config, seed, pair=seed % 3 == 0) for seed in range(count)]
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_integer_logits_follow_the_float_ones(residual, pooling):
+    config = factory.small_config(
+        hidden_size=64, residual=residual, pooling=pooling, causal_conv=not residual
+    )
+    weights = factory.random_weights(config, 5)
+    texts = texts_of(config)
+    integer = predict(quantize(config, weights, 5, texts), texts) / spec.LOGIT_ONE
+    real = np.array([forward(config, weights, ids) for ids in texts])
+    error = np.sqrt(np.square(integer - real).mean()) / real.std()
+    assert error < 0.1  # of random weights, whose activations are less regular than a trained model's
+    assert error > 0  # it is quantised
+
+
+def test_the_same_input_gives_the_same_bytes():
+    config = factory.small_config()
+    first, second = (plan_to_arrays(factory.random_plan(config, seed=4)) for _ in range(2))
+    assert first[1] == second[1]
+    assert {k: v.tobytes() for k, v in first[0].items()} == {k: v.tobytes() for k, v in second[0].items()}
+
+
+@pytest.mark.parametrize("part", ["query", "out", "contract"])
+def test_rows_of_zeros_are_handled(part):
+    config = factory.small_config()
+    weights = factory.random_weights(config, 3)
+    weights[f"layers.0.{part}.weight"][2] = 0.0
+    weights[f"layers.0.{part}.bias"][:] = 0.0
+    weights["embedder.token.weight"][:, 1] = 0.0
+    weights["layers.1.conv.weight"][:] = 0.0
+    plan = quantize(config, weights, 3, texts_of(config))
+    assert np.isfinite(predict(plan, texts_of(config, 4))).all()
+
+
+def test_a_model_of_zeros_is_handled():
+    config = factory.small_config(residual=True)
+    weights = {name: np.zeros_like(value) for name, value in factory.random_weights(config, 3).items()}
+    plan = quantize(config, weights, 3, texts_of(config))
+    assert predict(plan, texts_of(config, 3)).tolist() == [[0, 0, 0]] * 3
+
+
+def test_a_large_bias_on_small_weights_stays_inside_int32():
+    config = factory.small_config()
+    weights = factory.random_weights(config, 3)
+    weights["layers.0.query.weight"][1] = 1e-9
+    weights["layers.0.query.bias"][1] = 50.0
+    plan = quantize(config, weights, 3, texts_of(config))
+    op = next(op for op in plan.stages[1].ops if op.name == "query")
+    assert op.bias[1] > 2**29
+    real = weights["layers.0.query.bias"][1]
+    restored = float(op.bias[1]) * float(op.multiplier[1]) / 2.0**op.shift
+    scale = real / 127  # the bias alone fills the range of q
+    assert restored * scale >= 0.9 * real * scale
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["layers.0.query.weight", "head.bias", "embedder.segment.weight"])
+def test_weights_that_are_not_finite_are_refused(name, value):
+    config = factory.small_config()
+    weights = factory.random_weights(config, 3)
+    weights[name].flat[-1] = value
+    with pytest.raises(ModelError, match="train"), np.errstate(all="ignore"):
+        quantize(config, weights, 3, [[2, 4, 5]])
+
+
+def test_calibration_without_texts_is_refused():
+    config = factory.small_config()
+    with pytest.raises(DataError, match="at least one text"):
+        quantize(config, factory.random_weights(config, 3), 3, [])
+
+
+@given(
+    st.lists(
+        st.floats(-(2.0**28), 2.0**28).filter(lambda v: v == 0 or abs(v) > 1e-12), min_size=1, max_size=8
+    )
+)
+def test_fixed_point_is_close_and_fits(factors):
+    multiplier, shift = fixed_point("op", np.array(factors))
+    assert 1 <= shift <= 62
+    assert multiplier.dtype == np.int32
+    largest = max(map(abs, factors))
+    for value, units in zip(factors, multiplier.tolist(), strict=True):
+        assert abs(units / 2**shift - value) <= 2.0 ** -(shift + 1)
+    if largest > 2.0**-30:
+        assert np.abs(multiplier.astype(np.int64)).max() >= 2**29
+
+
+@pytest.mark.parametrize("factor", [2.0**29, np.nan, np.inf])
+def test_factors_out_of_reach_are_refused_by_name(factor):
+    with pytest.raises(ModelError, match=r"layer3\.out"):
+        fixed_point("layer3.out", np.array([1.0, factor]))
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 1000), axis=st.sampled_from([0, 1]), spread=st.floats(1e-3, 1e3))
+def test_matrices_are_quantised_per_channel(seed, axis, spread):
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((6, 5)) * np.exp(rng.uniform(-3, 3, (6, 1) if axis else (1, 5))) * spread
+    part = quantize_matrix(
+        "m", weight, None, input_scale=0.1, input_limit=127, output_scale=10.0 * spread, axis=axis
+    )
+    assert np.abs(part.weight).max(axis=axis).tolist() == [127] * weight.shape[1 - axis]
+    factor = part.multiplier / 2.0**part.shift * 10.0 * spread / 0.1
+    restored = part.weight * np.expand_dims(factor, axis)
+    step = np.expand_dims(np.abs(weight).max(axis=axis) / 127, axis)
+    assert (np.abs(restored - weight) <= step * 0.5001).all()
+
+
+def test_columns_have_their_own_scale():
+    table = np.array([[1.0, 100.0, 0.0], [-0.4, 50.1, 0.0]])
+    units, scale = quantize_columns(table)
+    assert units.tolist() == [[127, 127, 0], [-51, 64, 0]]
+    assert scale.tolist() == [1.0 / 127, 100.0 / 127, 1.0]

@@ -1,0 +1,133 @@
+"""A plan survives the round trip; a damaged one is refused, by name, before use."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import factory
+from embbert.errors import ModelError
+from embbert.quant.plan_io import plan_from_arrays, plan_to_arrays
+from embbert.quant.reference import predict
+
+CONFIG = factory.small_config(residual=True)
+PLAN = factory.random_plan(CONFIG)
+ARRAYS, DOCUMENT = plan_to_arrays(PLAN)
+
+
+def damaged(change):
+    arrays, document = dict(ARRAYS), copy.deepcopy(DOCUMENT)
+    change(arrays, document)
+    return arrays, document
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_round_trip_through_json(residual):
+    config = factory.small_config(residual=residual, pooling="mean")
+    plan = factory.random_plan(config)
+    arrays, document = plan_to_arrays(plan)
+    again = plan_from_arrays(arrays, json.loads(json.dumps(document)))
+    texts = [factory.random_ids(config, seed) for seed in range(4)]
+    assert predict(again, texts).tolist() == predict(plan, texts).tolist()
+    assert plan_to_arrays(again)[1] == document
+
+
+def op(document, stage, name):
+    found = next(s for s in document["stages"] if s["name"] == stage)
+    return next(o for o in found["ops"] if o["name"] == name)
+
+
+CASES = {
+    "unknown format": (lambda a, d: d.update(format=2), "format 2"),
+    "missing array": (lambda a, d: a.pop("layer0.query.weight"), r"lacks 'layer0\.query\.weight'"),
+    "extra array": (lambda a, d: a.update(intruder=np.zeros(1, np.int8)), "intruder"),
+    "wrong dtype": (
+        lambda a, d: a.update({"layer0.query.weight": a["layer0.query.weight"].astype(np.int16)}),
+        r"layer0\.query: weight is int16",
+    ),
+    "wrong shape": (
+        lambda a, d: a.update({"norm0.norm.gain": np.ones(5, np.int16)}),
+        r"norm0\.norm: gain has shape",
+    ),
+    "out of range": (
+        lambda a, d: a.update({"layer0.out.weight": np.full_like(a["layer0.out.weight"], -128)}),
+        r"layer0\.out: weight has a value below -127",
+    ),
+    "shift too large": (lambda a, d: op(d, "layer0", "out").update(shift=63), r"layer0\.out: shift is 63"),
+    "shift of zero": (lambda a, d: op(d, "layer0", "attend").update(exp_shift=0), r"attend: exp_shift is 0"),
+    "left outside the taps": (
+        lambda a, d: op(d, "layer1", "conv").update(left=5),
+        r"layer1\.conv: left is 5",
+    ),
+    "unknown kind": (lambda a, d: op(d, "layer0", "out").update(kind="Softmax"), "unknown kind 'Softmax'"),
+    "unknown field": (lambda a, d: op(d, "layer0", "out").update(colour=1), "no field 'colour'"),
+    "wrong type": (lambda a, d: op(d, "layer0", "out").update(shift=True), "must be of type int"),
+    "missing field": (lambda a, d: op(d, "layer0", "out").pop("shift"), "must be of type int"),
+    "no such tensor": (lambda a, d: op(d, "layer0", "query").update(source="w"), "there is no tensor 'w'"),
+    "wrong tensor": (lambda a, d: op(d, "layer0", "query").update(source="y"), "before anything is written"),
+    "stale rows": (lambda a, d: op(d, "final", "norm").update(source="y"), "before anything is written"),
+    "rows": (lambda a, d: d["stages"][0].update(rows="half"), "rows 'half'"),
+    "stages": (lambda a, d: d.update(stages={}), "list of objects"),
+    "max_length": (lambda a, d: d.update(max_length=4096), "1 to 1024"),
+    "output": (lambda a, d: d.update(output="y"), "int32"),
+    "name": (lambda a, d: d["tensors"][0].update(name="a; system()"), "cannot name a tensor"),
+    "twice": (lambda a, d: d["tensors"][1].update(name=d["tensors"][0]["name"]), "two tensors"),
+    "overflow": (
+        lambda a, d: a.update({"layer1.contract.bias": np.full_like(a["layer1.contract.bias"], 2**31 - 1)}),
+        r"layer1\.contract: its accumulator can reach",
+    ),
+    "ratio": (
+        lambda a, d: op(d, "layer0", "attend").update(out_multiplier=1 << 20),
+        "out_multiplier is outside",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_damage_is_refused_by_name(case):
+    change, message = case
+    with pytest.raises(ModelError, match=message):
+        plan_from_arrays(*damaged(change))
+
+
+def test_a_stage_that_overwrites_what_its_other_rows_read_is_refused():
+    arrays, document = plan_to_arrays(factory.random_plan(factory.small_config()))
+    op(document, "layer0", "norm").update(out="x0")
+    with pytest.raises(ModelError, match="stage layer0: it writes a tensor that its other rows read"):
+        plan_from_arrays(arrays, document)
+
+
+def paths(value, prefix=()):
+    yield prefix
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from paths(entry, (*prefix, key))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from paths(entry, (*prefix, index))
+
+
+PATHS = [path for path in paths(DOCUMENT) if path]
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(), st.text(max_size=4), st.just([])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(PATHS), junk=JUNK)
+def test_any_replaced_value_is_refused_or_still_runs(path, junk):
+    document = copy.deepcopy(DOCUMENT)
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = junk
+    try:
+        plan = plan_from_arrays(ARRAYS, document)
+    except ModelError:
+        return
+    assert predict(plan, [[2, 5]]).shape == (1, plan.classes)
