@@ -1,0 +1,118 @@
+"""Holding validation rows out of the training rows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import floor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embbert.data.examples import Examples
+
+_MOST_BINS = 10
+
+# The positions of the rows that share one text (and one second text).
+_Group = list[int]
+
+
+def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[list[int], list[int]]:
+    """Split positions (from 0) into training and validation ones, stratified and the same every time.
+
+    Rows with the same text (and second text) stay together, so that no validation text is trained on.
+    A stratum is a class or, for scores, one of up to ten bins of equal size along the sorted scores; a
+    repeated text belongs to the class of its first row. The strata share round(fraction · n), halves up,
+    validation rows by largest remainder; then each stratum of at least two different texts gives at least
+    one text to either side, and a stratum of one text stays in training. A group of repeats that does
+    not fit into what is left of a stratum's share is passed over.
+
+    Args:
+        examples: with labels, scores or neither (one stratum).
+        fraction: of the rows, above 0 and below 1.
+        seed: of the order in which texts are drawn; not negative.
+
+    Returns:
+        Training and validation positions, each sorted; disjoint; together all rows.
+
+    Raises:
+        UsageError: fraction or seed out of range.
+        DataError: no row can be held out, as no stratum has two different texts.
+    """
+    if not 0.0 < fraction < 1.0:
+        raise UsageError(f"the validation fraction must be between 0 and 1, not {fraction}")
+    if seed < 0:
+        raise UsageError(f"the seed must not be negative, not {seed}")
+    strata = _strata(examples, _groups(examples), fraction)
+    sizes = [sum(len(group) for group in groups) for groups in strata]
+    # Raw output of the bit generator: NumPy promises that it never changes, as it does not for shuffles.
+    generator = np.random.PCG64(seed)
+    validation: list[int] = []
+    for groups, share in zip(strata, _shares(sizes, fraction), strict=True):
+        keys = generator.random_raw(len(groups))
+        drawn = [groups[index] for index in np.argsort(keys, kind="stable")]
+        validation += _draw(drawn, share)
+    if not validation:
+        raise DataError(
+            "no validation rows can be held out: no class has two different texts",
+            source=examples.source,
+            remedy="Add rows, or give a validation file of its own.",
+        )
+    held = set(validation)
+    return [index for index in range(len(examples)) if index not in held], sorted(validation)
+
+
+def _groups(examples: Examples) -> list[_Group]:
+    groups: dict[tuple[str, str | None], _Group] = {}
+    seconds: Sequence[str | None] = examples.pairs or [None] * len(examples)
+    for index, key in enumerate(zip(examples.texts, seconds, strict=True)):
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def _strata(examples: Examples, groups: list[_Group], fraction: float) -> list[list[_Group]]:
+    targets = examples.targets
+    if targets is None:
+        return [groups]
+    if examples.task == "regress":
+        ranked = sorted(groups, key=lambda group: targets[group[0]])
+        # No more bins than validation rows, or the one row that each gives would exceed the fraction;
+        # and two texts to a bin, or it would give none.
+        bins = max(1, min(_MOST_BINS, _round(fraction * len(examples)), len(groups) // 2))
+        edges = [len(groups) * number // bins for number in range(bins + 1)]
+        return [ranked[start:end] for start, end in pairwise(edges)]
+    by_label: dict[str, list[_Group]] = {}
+    for group in groups:
+        by_label.setdefault(str(targets[group[0]]), []).append(group)
+    return [by_label[label] for label in sorted(by_label)]
+
+
+def _shares(sizes: Sequence[int], fraction: float) -> list[int]:
+    """Rows that each stratum gives: round(fraction · all) divided by largest remainder."""
+    exact = [size * fraction for size in sizes]
+    shares = [floor(share) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda index: (shares[index] - exact[index], index))
+    for index in by_remainder[: max(0, _round(fraction * sum(sizes)) - sum(shares))]:
+        shares[index] += 1
+    return shares
+
+
+def _draw(groups: Sequence[_Group], share: int) -> list[int]:
+    """At most `share` rows in whole groups, at least one group, and never all groups."""
+    if len(groups) < 2:
+        return []
+    taken: list[_Group] = []
+    rows = 0
+    for group in groups:
+        if rows + len(group) <= share and len(taken) < len(groups) - 1:
+            taken.append(group)
+            rows += len(group)
+    return [index for group in taken or [min(groups, key=len)] for index in group]
+
+
+def _round(value: float) -> int:
+    return floor(value + 0.5)
