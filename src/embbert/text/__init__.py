@@ -1,0 +1,17 @@
+"""Tokenizers: trained and run by the `tokenizers` library, and laid out as tables for C."""
+
+from embbert.text.pipeline import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, Boundary
+from embbert.text.tokenizer import Tokenizer, largest_vocab_size, train_tokenizer
+
+__all__ = [
+    "CLS",
+    "MASK",
+    "PAD",
+    "SEP",
+    "SPECIAL_TOKENS",
+    "UNK",
+    "Boundary",
+    "Tokenizer",
+    "largest_vocab_size",
+    "train_tokenizer",
+]

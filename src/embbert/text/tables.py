@@ -1,0 +1,146 @@
+"""A tokenizer as the constant tables that the C tokenizer reads.
+
+Three look-ups make an id: what a code point does (`run_*`, `sequence`), which ids a character has
+(`symbol_*`), which token a pair of tokens merges into (`merge_*`). docs/tokenizer.md draws them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.errors import ModelError
+from embbert.text.pipeline import SPECIAL_TOKENS, UNK, Boundary, is_reordered, prefix
+from embbert.text.training import MAX_ALPHABET
+from embbert.text.unicode import CODE_POINTS, ISOLATED, OTHER, WORD, Part, behaviour
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from embbert.text.tokenizer import Tokenizer
+
+    UInt16 = NDArray[np.uint16]
+
+PLANES = CODE_POINTS >> 16
+
+MORE, ALONE, UNKNOWN = 1 << 15, 1 << 14, MAX_ALPHABET
+"""An element of `sequence`: a symbol's index or UNKNOWN in 14 bits, ALONE if it is a piece of its own,
+MORE if another element follows."""
+
+
+@dataclass(frozen=True)
+class TokenizerTables:
+    """All arrays are uint16; n runs, s symbols, m merges, v tokens.
+
+    A run is a stretch of code points that do the same. Runs and symbols are sorted by code point; only
+    its lower 16 bits are stored, and `*_planes[p]` is where plane p (the upper bits) begins.
+
+    Attributes:
+        boundary: see `text.Boundary`.
+        vocab_size: v.
+        run_first: [n] first code point of each run; every plane begins with a run.
+        run_action: [n] DROP, SPACE, WORD, ISOLATED (see `unicode`) or 4 + a place in `sequence`.
+        run_planes: [PLANES + 1].
+        sequence: what other code points become, see MORE.
+        symbol_code: [s] the characters that have a token.
+        symbol_planes: [PLANES + 1].
+        symbol_start: [s] the id of a character that begins a piece.
+        symbol_inside: [s] the id of one inside a piece.
+        merge_begin: [v + 1] where the merges begin whose left token is t.
+        merge_right: [m] right tokens, ascending for each left one.
+        merge_rank: [m] ranks; rank k makes token v − m + k.
+    """
+
+    boundary: Boundary
+    vocab_size: int
+    run_first: UInt16
+    run_action: UInt16
+    run_planes: UInt16
+    sequence: UInt16
+    symbol_code: UInt16
+    symbol_planes: UInt16
+    symbol_start: UInt16
+    symbol_inside: UInt16
+    merge_begin: UInt16
+    merge_right: UInt16
+    merge_rank: UInt16
+
+
+def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
+    """Lay a tokenizer out; the first call in a process takes some seconds for `unicode.behaviour`.
+
+    Raises:
+        ModelError: a vocabulary that the C tokenizer cannot represent exactly.
+    """
+    ids = {token: index for index, token in enumerate(tokenizer.tokens)}
+    continuation = prefix(tokenizer.boundary)
+    base = tokenizer.tokens[len(SPECIAL_TOKENS) : tokenizer.vocab_size - len(tokenizer.merges)]
+    alphabet = sorted({token[-1] for token in base})
+    if len(alphabet) > MAX_ALPHABET:
+        raise ModelError(f"the alphabet has {len(alphabet)} characters; C tables hold {MAX_ALPHABET}")
+    for character in alphabet:
+        if is_reordered(character):
+            raise ModelError(
+                f"the vocabulary has the combining character U+{ord(character):04X}; train it anew"
+            )
+    codes = np.array([ord(character) for character in alphabet], np.int64)
+    first, actions, sequence = _runs({character: index for index, character in enumerate(alphabet)})
+    merges = sorted((ids[left], ids[right], rank) for rank, (left, right) in enumerate(tokenizer.merges))
+    lefts, rights, ranks = np.array(merges, np.int64).reshape(-1, 3).T
+    return TokenizerTables(
+        boundary=tokenizer.boundary,
+        vocab_size=tokenizer.vocab_size,
+        run_first=_low(first),
+        run_action=_uint16(actions),
+        run_planes=_planes(first),
+        sequence=_uint16(sequence),
+        symbol_code=_low(codes),
+        symbol_planes=_planes(codes),
+        symbol_start=_uint16([ids.get(character, UNK) for character in alphabet]),
+        symbol_inside=_uint16([ids.get(continuation + character, UNK) for character in alphabet]),
+        merge_begin=_uint16(np.searchsorted(lefts, np.arange(tokenizer.vocab_size + 1))),
+        merge_right=_uint16(rights),
+        merge_rank=_uint16(ranks),
+    )
+
+
+def _runs(symbols: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:
+    """First code points and actions of the runs, and the sequences they point to."""
+    kinds, parts_of = behaviour()
+    action = kinds.astype(np.int64)
+    places: dict[tuple[Part, ...], int] = {}
+    sequence: list[int] = []
+    for code, parts in parts_of.items():
+        known = tuple(part if part.character in symbols else Part("", part.isolated) for part in parts)
+        if len(known) == 1 and not known[0].character and chr(code) not in symbols:
+            # An unknown character in place of another one: as good as itself, and the run goes on.
+            action[code] = ISOLATED if known[0].isolated else WORD
+            continue
+        if known not in places:
+            places[known] = len(sequence)
+            elements = [symbols.get(p.character, UNKNOWN) | (ALONE if p.isolated else 0) for p in known]
+            sequence += [element | MORE for element in elements[:-1]] + elements[-1:]
+        action[code] = OTHER + places[known]
+    begins = np.concatenate([[True], action[1:] != action[:-1]])
+    begins[:: 1 << 16] = True
+    first = np.flatnonzero(begins)
+    return first, action[first], sequence
+
+
+def _planes(codes: NDArray[np.int64]) -> UInt16:
+    return _uint16(np.searchsorted(codes >> 16, np.arange(PLANES + 1)))
+
+
+def _low(codes: NDArray[np.int64]) -> UInt16:
+    return _uint16(codes & 0xFFFF)
+
+
+def _uint16(values: Sequence[int] | NDArray[np.int64]) -> UInt16:
+    wide = np.asarray(values, np.int64)
+    if wide.size and wide.max() > 0xFFFF:
+        raise ModelError("the vocabulary is too large for the tables of the C tokenizer")
+    return wide.astype(np.uint16)
