@@ -1,0 +1,104 @@
+"""The model card: README.md of a model folder, generated from what is known about the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from embbert.footprint import deployed, paper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embbert.config import ModelConfig, Task
+
+MOST_LABELS = 100
+
+
+def model_card(
+    config: ModelConfig, task: Task, labels: Sequence[str], *, pair: bool, metrics: Mapping[str, Any]
+) -> str:
+    """Markdown that says what the model does, how well, how large it is and where it ends.
+
+    Args:
+        config: shape of the model.
+        task: `classify` or `regress`.
+        labels: class names; none for `regress`.
+        pair: whether it reads pairs of texts.
+        metrics: contents of `metrics.json`. `float` and `int8`, where present, map metric names to numbers
+            and are shown side by side; every other entry is listed as it is.
+    """
+    what = "two texts" if pair else "a text"
+    answer = f"one of {len(labels)} labels" if task == "classify" else "a number"
+    parts = [
+        "# Model card",
+        f"An [EmbBERT](https://arxiv.org/abs/2502.10001) model that maps {what} to {answer}. "
+        "It runs in integer arithmetic; the C that `embbert export c` writes computes the same numbers.",
+    ]
+    if task == "classify":
+        parts += ["## Labels", _labels(labels)]
+    scores = {name: metrics[name] for name in ("float", "int8") if isinstance(metrics.get(name), Mapping)}
+    if scores:
+        parts += ["## Measured", _scores(scores)]
+    rest = {name: value for name, value in metrics.items() if name not in scores}
+    if rest:
+        parts += ["## How it was made", _listing(rest)]
+    parts += ["## Size", _size(config, max(1, len(labels))), "## Limits", _limits(config, task)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _labels(labels: Sequence[str]) -> str:
+    shown = ", ".join(_code(label) for label in labels[:MOST_LABELS])
+    return shown if len(labels) <= MOST_LABELS else f"{shown} and {len(labels) - MOST_LABELS} more"
+
+
+def _scores(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for column in scores.values() for name in column))
+    lines = [f"| metric | {' | '.join(scores)} |", f"|---|{'---:|' * len(scores)}"]
+    for name in names:
+        cells = (_score(column[name]) if name in column else "–" for column in scores.values())
+        lines.append(f"| {_plain(name)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _listing(values: Mapping[str, Any], indent: str = "") -> str:
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}* {_plain(name)}", _listing(value, indent + "  ")]
+        else:
+            shown = f"{value:.6g}" if isinstance(value, float) else _plain(value)
+            lines.append(f"{indent}* {_plain(name)}: {shown}")
+    return "\n".join(line for line in lines if line)
+
+
+def _size(config: ModelConfig, outputs: int) -> str:
+    ours, theirs = deployed(config, outputs), paper(config)
+    return (
+        f"{theirs.parameters:,} parameters. Deployed at {ours.max_length} tokens: {ours.constant_bytes:,} "
+        f"bytes of constants and an arena of {ours.arena_bytes:,} bytes, {ours.total:,} in all; code, labels "
+        f"and tokenizer come on top. Counted as the paper does: {theirs.total:,} bytes in float32."
+    )
+
+
+def _limits(config: ModelConfig, task: Task) -> str:
+    limits = [
+        f"* Only the first {config.max_length} tokens of an input are read.",
+        "* Text unlike the training data gets an answer all the same, often a confident one.",
+    ]
+    if task == "classify":
+        limits.append("* Confidence is a softmax share, not a calibrated probability.")
+    return "\n".join(limits)
+
+
+def _score(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else _plain(value)
+
+
+def _plain(value: object) -> str:
+    """One line of text that cannot break a table or a list."""
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    return f"`{_plain(text).replace('`', chr(39))}`"

@@ -1,0 +1,223 @@
+"""The model folder: what is in it, and how it is saved and loaded.
+
+`config.json`, `labels.json`, `metrics.json`, `tokenizer.json`, `model.safetensors` (float32), `README.md`
+(the card) and, once quantised, `model.int8.safetensors` with `quant.json`. Loading runs no code and checks
+everything before use; saving replaces the whole folder in one step.
+
+Modules that need NumPy or the tokenizers package are imported where tensors and tokenizers are used, so that
+reading a shape alone stays quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embbert.config import to_mapping
+from embbert.errors import ModelError, UsageError
+from embbert.files import json_bytes, read_json, replace_folder
+from embbert.shape import ARCHITECTURE, CONFIG, FORMAT, LABELS, is_config, load_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from embbert.config import ModelConfig, Task
+    from embbert.text.tokenizer import Tokenizer
+
+METRICS, TOKENIZER, CARD = "metrics.json", "tokenizer.json", "README.md"
+WEIGHTS, INTEGER_WEIGHTS, QUANT = "model.safetensors", "model.int8.safetensors", "quant.json"
+FILES = frozenset({CONFIG, LABELS, METRICS, TOKENIZER, CARD, WEIGHTS, INTEGER_WEIGHTS, QUANT})
+"""Every file a model folder may hold; a folder with anything else in it is never replaced."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder whose small files have been read and checked; tensors are read on demand.
+
+    Attributes:
+        path: the folder.
+        config: shape of the model.
+        tokenizer: with exactly `config.vocab_size` entries.
+        task: `classify` or `regress`.
+        labels: names of the classes, in the order of the logits; empty for `regress`.
+        metrics: contents of `metrics.json`.
+        pair: whether it was trained on pairs of texts.
+    """
+
+    path: Path
+    config: ModelConfig
+    tokenizer: Tokenizer
+    task: Task
+    labels: tuple[str, ...]
+    metrics: dict[str, Any]
+    pair: bool
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits: classes, or 1 for regression."""
+        return len(self.labels) if self.task == "classify" else 1
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """The float32 weights by name, with exactly the shapes of `weight_shapes`.
+
+        Raises:
+            ModelError: the file is absent, damaged or does not fit the config.
+        """
+        from embbert.tensors import read_tensors  # noqa: PLC0415 - see the module's docstring
+
+        return read_tensors(self.path / WEIGHTS, {"F32"}, weight_shapes(self.config, self.outputs))
+
+    def integer(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays (int8, int16, int32) and description of the integer model, for `quant.plan_io`.
+
+        Raises:
+            ModelError: the model is not quantised yet, or a file is damaged.
+        """
+        from embbert.tensors import read_tensors  # noqa: PLC0415 - see the module's docstring
+
+        if not (self.path / QUANT).exists() and not (self.path / INTEGER_WEIGHTS).exists():
+            raise ModelError(
+                f"{self.path} is not quantised yet: run  embbert quantize {self.path} --calibrate FILE"
+            )
+        description = read_json(self.path / QUANT)
+        if not isinstance(description, dict):
+            raise ModelError(f"{self.path / QUANT} must hold a JSON object")
+        return read_tensors(self.path / INTEGER_WEIGHTS, {"I8", "I16", "I32"}), description
+
+
+def weight_shapes(config: ModelConfig, outputs: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every float tensor of a model with `outputs` logits."""
+    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "embedder.token.weight": (config.vocab_size, r),
+        "embedder.token_up.weight": (d, r),
+        "embedder.position.weight": (config.max_length, r),
+        "embedder.position_up.weight": (d, r),
+        "embedder.segment.weight": (3, d),
+    }
+    layer: dict[str, tuple[int, ...]] = {
+        "norm.weight": (d,),
+        "query.weight": (d, d),
+        "query.bias": (d,),
+        "out.weight": (d, d),
+        "out.bias": (d,),
+        "conv.weight": (d_i, 1, config.kernel_size),
+        "conv.bias": (d_i,),
+        "contract.weight": (d, d_i),
+        "contract.bias": (d,),
+        **{f"lambda_{name}": (d,) for name in ("q1", "k1", "q2", "k2")},
+    }
+    for i in range(config.num_layers):
+        shapes |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
+    if config.residual:
+        shapes["final_norm.weight"] = (d,)
+    return {**shapes, "head.weight": (outputs, d), "head.bias": (outputs,)}
+
+
+def save_model(
+    path: Path,
+    *,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    task: Task,
+    labels: Sequence[str],
+    pair: bool,
+    weights: Mapping[str, NDArray[np.float32]],
+    metrics: Mapping[str, Any],
+    card: str,
+    integer: tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a model folder in one step; what was written is loaded and checked before it takes its name.
+
+    Args:
+        path: where; parents are created. An empty folder may stand there.
+        config: shape of the model.
+        tokenizer: with `config.vocab_size` entries.
+        task: `classify` or `regress`.
+        labels: class names in the order of the logits; none for `regress`.
+        pair: whether the model reads pairs of texts.
+        weights: float32 tensors of `weight_shapes`.
+        metrics: JSON values.
+        card: text of README.md.
+        integer: arrays and description of the integer model.
+        overwrite: replace a model folder that stands at `path`. Any other folder or file is refused.
+
+    Raises:
+        UsageError: something stands at `path` that must not be replaced.
+        ModelError: the parts do not fit together, or the disk refused.
+    """
+    from embbert.tensors import tensor_bytes  # noqa: PLC0415 - see the module's docstring
+
+    check_target(path, overwrite=overwrite)
+    contents = {
+        CONFIG: json_bytes(
+            {
+                "format": FORMAT,
+                "architecture": ARCHITECTURE,
+                "task": task,
+                "pair": pair,
+                "model": to_mapping(config),
+            }
+        ),
+        LABELS: json_bytes(list(labels)),
+        METRICS: json_bytes(dict(metrics)),
+        TOKENIZER: tokenizer.to_json().encode(),
+        WEIGHTS: tensor_bytes(weights),
+        CARD: card.encode(),
+    }
+    if integer is not None:
+        contents |= {INTEGER_WEIGHTS: tensor_bytes(integer[0]), QUANT: json_bytes(dict(integer[1]))}
+    replace_folder(path, contents, _check_complete)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a place that a model must not be saved to; to be called before hours of training.
+
+    Raises:
+        UsageError: `path` is a file, a folder of something else, or a model folder while `overwrite` is off.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not path.is_dir() or not (path / CONFIG).is_file():
+        raise UsageError(f"{path} exists and is not a model folder; choose another place")
+    foreign = sorted(item.name for item in path.iterdir() if item.name not in FILES)
+    if foreign:
+        raise UsageError(
+            f"{path} also holds {foreign[0]}, which is not part of a model; choose another place"
+        )
+    if not is_config(read_json(path / CONFIG)):
+        raise UsageError(f"{path} exists and is not a model folder; choose another place")
+    if not overwrite:
+        raise UsageError(f"{path} already holds a model; add --overwrite to replace it")
+
+
+def load_model(path: Path) -> ModelFolder:
+    """Read and check the small files of a model folder.
+
+    Raises:
+        ModelError: the folder or a file in it is absent, damaged, from a newer version or inconsistent.
+    """
+    from embbert.text.tokenizer import Tokenizer  # noqa: PLC0415 - see the module's docstring
+
+    shape = load_shape(path)
+    metrics = read_json(path / METRICS)
+    if not isinstance(metrics, dict):
+        raise ModelError(f"{path / METRICS} must hold a JSON object")
+    tokenizer = Tokenizer.load(path / TOKENIZER)
+    if tokenizer.vocab_size != shape.config.vocab_size:
+        raise ModelError(
+            f"{path / TOKENIZER} has {tokenizer.vocab_size} entries, {CONFIG} says {shape.config.vocab_size}"
+        )
+    return ModelFolder(path, shape.config, tokenizer, shape.task, shape.labels, metrics, shape.pair)
+
+
+def _check_complete(path: Path) -> None:
+    folder = load_model(path)
+    folder.weights()
+    if (path / QUANT).exists():
+        folder.integer()

@@ -1,0 +1,61 @@
+"""Small model folders for the tests: a real tokenizer, random weights, a plan of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import factory
+from embbert.card import model_card
+from embbert.quant.build import quantize
+from embbert.quant.plan_io import plan_to_arrays
+from embbert.store import load_model, save_model
+from embbert.text.tokenizer import Tokenizer, train_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embbert.config import ModelConfig
+    from embbert.store import ModelFolder
+
+TEXTS = (
+    "turn the lights on",
+    "lights off please",
+    "play some music",
+    "what is the weather",
+    "stop the music",
+)
+
+
+@cache
+def small_tokenizer(vocab_size: int) -> Tokenizer:
+    return train_tokenizer(TEXTS, vocab_size)
+
+
+def parts(
+    task: str = "classify", *, pair: bool = False, quantized: bool = True, **changes: object
+) -> dict[str, Any]:
+    """Arguments of `save_model` for a small model; `changes` replace fields of its config."""
+    config: ModelConfig = factory.small_config(**changes)
+    labels = ("lights", "music", "weather") if task == "classify" else ()
+    tokenizer = small_tokenizer(config.vocab_size)
+    weights = factory.random_weights(config, len(labels) or 1)
+    pairs = tuple(reversed(TEXTS)) if pair else None
+    ids = tokenizer.encode_batch(TEXTS, pairs, max_length=config.max_length)
+    metrics = {"float": {"accuracy": 0.75}, "int8": {"accuracy": 0.5}, "seed": 3}
+    return {
+        "config": config,
+        "tokenizer": tokenizer,
+        "task": task,
+        "labels": labels,
+        "pair": pair,
+        "weights": weights,
+        "metrics": metrics,
+        "card": model_card(config, task, labels, pair=pair, metrics=metrics),  # type: ignore[arg-type]
+        "integer": plan_to_arrays(quantize(config, weights, len(labels) or 1, ids)) if quantized else None,
+    }
+
+
+def small_folder(path: Path, task: str = "classify", **settings: Any) -> ModelFolder:
+    save_model(path, **parts(task, **settings))
+    return load_model(path)

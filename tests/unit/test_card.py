@@ -1,0 +1,48 @@
+"""The generated model card."""
+
+import factory
+from embbert.card import model_card
+from embbert.footprint import deployed
+
+
+def card(metrics=None, labels=("on", "off"), task="classify", pair=False, **changes):
+    return model_card(factory.small_config(**changes), task, labels, pair=pair, metrics=metrics or {})
+
+
+def test_float_and_integer_metrics_stand_side_by_side():
+    text = card({"float": {"accuracy": 0.9, "macro_f1": 0.8}, "int8": {"accuracy": 0.875}})
+    assert "| metric | float | int8 |" in text
+    assert "| accuracy | 0.9000 | 0.8750 |" in text
+    assert "| macro_f1 | 0.8000 | – |" in text
+
+
+def test_everything_else_is_listed_nested():
+    text = card({"seed": 3, "rate": 3e-05, "data": {"source": "a.csv", "rows": {"train": 10}}})
+    assert "* seed: 3\n* rate: 3e-05\n* data\n  * source: a.csv\n  * rows\n    * train: 10\n" in text
+    assert "## Measured" not in text
+
+
+def test_bytes_are_those_of_the_footprint():
+    sizes = deployed(factory.small_config(), 2)
+    text = card()
+    assert f"{sizes.constant_bytes:,} bytes of constants" in text
+    assert f"an arena of {sizes.arena_bytes:,} bytes" in text
+
+
+def test_labels_cannot_break_the_page():
+    text = card(labels=("a|b", "`code`", "two\nlines"))
+    assert "`a\\|b`, `'code'`, `two lines`" in text
+
+
+def test_a_long_list_of_labels_is_cut():
+    text = card(labels=[f"c{i}" for i in range(150)])
+    assert "`c99` and 50 more" in text
+    assert "c100" not in text
+
+
+def test_regression_and_pairs_are_described_as_what_they_are():
+    text = card(labels=(), task="regress", pair=True)
+    assert "maps two texts to a number" in text
+    assert "## Labels" not in text
+    assert "softmax" not in text
+    assert "maps a text to one of 2 labels" in card()

@@ -1,0 +1,122 @@
+"""Shapes, presets and settings."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import factory
+from embbert.config import PRESETS, ModelConfig, TrainConfig, from_mapping, preset, to_mapping
+from embbert.errors import UsageError
+from embbert.store import weight_shapes
+
+SIZES = {"nano": 65_856, "tiny": 146_048, "embbert": 357_248, "med": 1_834_752, "big": 7_306_752}
+
+
+@pytest.mark.parametrize(("name", "parameters"), SIZES.items())
+def test_presets_have_the_published_sizes(name, parameters):
+    assert preset(name).parameter_count == parameters
+
+
+def test_every_preset_is_checked_above():
+    assert SIZES.keys() == PRESETS.keys()
+
+
+@given(
+    v=st.integers(6, 400),
+    length=st.integers(4, 300),
+    d=st.integers(1, 80),
+    r=st.integers(1, 20),
+    e=st.integers(1, 3),
+    k=st.integers(1, 40),
+    n=st.integers(1, 5),
+    residual=st.booleans(),
+)
+def test_parameter_count_is_the_sum_over_the_tensors_without_the_head(v, length, d, r, e, k, n, residual):
+    config = ModelConfig(v, length, d, r, e, k, n, residual)
+    shapes = weight_shapes(config, 3)
+    assert shapes.pop("head.weight") == (3, d)
+    assert shapes.pop("head.bias") == (3,)
+    count = 0
+    for shape in shapes.values():
+        size = 1
+        for side in shape:
+            size *= side
+        count += size
+    assert config.parameter_count == count
+
+
+@pytest.mark.parametrize(
+    ("kernel", "causal", "left"), [(32, True, 31), (32, False, 15), (5, False, 2), (1, True, 0)]
+)
+def test_where_the_kernel_starts(kernel, causal, left):
+    assert factory.small_config(kernel_size=kernel, causal_conv=causal).conv_left == left
+
+
+def test_mapping_round_trip():
+    for config in (*PRESETS.values(), TrainConfig(seed=4)):
+        assert from_mapping(type(config), to_mapping(config)) == config
+
+
+def test_unknown_key_is_refused_with_the_nearest_name():
+    with pytest.raises(UsageError, match=r"'hiden_size' \(did you mean 'hidden_size'\?\)"):
+        from_mapping(ModelConfig, {"hiden_size": 3})
+    with pytest.raises(UsageError, match=r"'zzz'$"):
+        from_mapping(TrainConfig, {"zzz": 3})
+
+
+def test_unknown_preset_is_refused_with_the_nearest_name():
+    with pytest.raises(UsageError, match=r"'embert' \(did you mean 'embbert'\?\); there are nano, tiny"):
+        preset("embert")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("vocab_size", 5, "between 6 and 65536, not 5"),
+        ("max_length", 3, "between 4 and 65536"),
+        ("hidden_size", 0, "between 1 and"),
+        ("num_layers", 65537, "between 1 and"),
+        ("hidden_size", 1.5, "whole number"),
+        ("hidden_size", True, "whole number"),
+        ("hidden_size", "128", "whole number"),
+        ("residual", 1, "true or false"),
+        ("pooling", "max", "'cls' or 'mean'"),
+        ("norm_epsilon", 1.0, "norm_epsilon"),
+        ("norm_epsilon", float("nan"), "norm_epsilon"),
+    ],
+)
+def test_impossible_shapes_are_refused_by_name(field, value, complaint):
+    with pytest.raises(UsageError, match=complaint) as caught:
+        ModelConfig(**{field: value})
+    assert field in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("patience", 0),
+        ("batch_size", 0),
+        ("dropout", 1.0),
+        ("label_smoothing", -0.1),
+        ("warmup_steps", -1),
+        ("seed", -1),
+        ("token_dropout", 1.0),
+        ("validation_fraction", 0.0),
+        ("validation_fraction", 1.0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("max_grad_norm", 0.0),
+        ("weight_decay", -1.0),
+    ],
+)
+def test_settings_that_cannot_train_are_refused_by_name(field, value):
+    with pytest.raises(UsageError, match=field):
+        TrainConfig(**{field: value})
+
+
+def test_configs_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelConfig().hidden_size = 3

@@ -1,0 +1,49 @@
+"""Messages and exit codes."""
+
+import pytest
+
+from embbert import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.CheckFailed("x"), 1),
+        (errors.UsageError("x"), 2),
+        (errors.MissingExtraError("training", "train"), 2),
+        (errors.ToolMissingError("gcc", "apt-get install gcc"), 2),
+        (errors.DataError("x"), 3),
+        (errors.ModelError("x"), 3),
+    ],
+)
+def test_every_error_is_ours_and_has_its_exit_code(error, code):
+    assert isinstance(error, errors.EmbbertError)
+    assert error.exit_code == code
+
+
+def test_no_class_of_the_tree_is_untested():
+    def family(kind):
+        return {kind}.union(*(family(child) for child in kind.__subclasses__()))
+
+    assert {kind.__name__ for kind in family(errors.EmbbertError)} == {
+        "EmbbertError",
+        "CheckFailed",
+        "UsageError",
+        "MissingExtraError",
+        "ToolMissingError",
+        "DataError",
+        "ModelError",
+    }
+
+
+def test_data_error_says_where_and_what_to_do():
+    assert str(errors.DataError("no text")) == "no text"
+    assert str(errors.DataError("no text", source="a.csv")) == "a.csv: no text"
+    error = errors.DataError("no text", source="a.csv", row=7, remedy="Fill it in.")
+    assert str(error) == "a.csv, row 7: no text\n  Fill it in."
+    assert (error.source, error.row, error.remedy) == ("a.csv", 7, "Fill it in.")
+
+
+def test_missing_things_come_with_the_line_that_installs_them():
+    assert 'pip install "embbert[train]"' in str(errors.MissingExtraError("training", "train"))
+    assert "apt-get install gcc" in str(errors.ToolMissingError("gcc", "apt-get install gcc"))
