@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from embbert.errors import UsageError
@@ -93,13 +94,15 @@ class TrainConfig:
     """How a model is fine-tuned.
 
     Attributes:
-        epochs: the most passes over the training rows; early stopping usually ends sooner.
-        patience: epochs without a better validation score before training stops.
+        epochs: the most passes over the training rows; training usually ends sooner.
+        patience: epochs without a better validation after which the learning rate falls (more of them if
+            they are short); training ends when it would fall for the third time.
         batch_size: rows per optimiser step.
         learning_rate: peak of the schedule.
-        warmup_ratio: share of the planned steps over which the rate rises linearly from 0.
+        warmup_steps: steps over which the rate rises linearly from 0.
         weight_decay: AdamW's, on matrices only.
         dropout: on attention weights, embeddings and the pooled vector.
+        token_dropout: share of a text's tokens that are replaced by [UNK] while training.
         label_smoothing: share of the target spread over all classes.
         max_grad_norm: gradients are scaled down to this norm.
         class_weights: weigh classes by inverse frequency.
@@ -107,13 +110,14 @@ class TrainConfig:
         seed: decides initial weights, split, order and dropout.
     """
 
-    epochs: int = 40
-    patience: int = 8
+    epochs: int = 100
+    patience: int = 2
     batch_size: int = 32
-    learning_rate: float = 1e-3
-    warmup_ratio: float = 0.1
+    learning_rate: float = 2e-3
+    warmup_steps: int = 200
     weight_decay: float = 0.05
-    dropout: float = 0.1
+    dropout: float = 0.2
+    token_dropout: float = 0.1
     label_smoothing: float = 0.0
     max_grad_norm: float = 1.0
     class_weights: bool = False
@@ -125,16 +129,18 @@ class TrainConfig:
         for name in ("epochs", "patience", "batch_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("dropout", "label_smoothing", "warmup_ratio"):
+        for name in ("warmup_steps", "seed"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")
+        for name in ("dropout", "token_dropout", "label_smoothing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise UsageError(f"{name} must be in [0, 1), not {getattr(self, name)}")
         if not 0.0 < self.validation_fraction < 1.0:
             raise UsageError(f"validation_fraction must be between 0 and 1, not {self.validation_fraction}")
-        if not self.learning_rate > 0.0:
-            raise UsageError(f"learning_rate must be above 0, not {self.learning_rate}")
-        if not self.max_grad_norm > 0.0:
-            raise UsageError(f"max_grad_norm must be above 0, not {self.max_grad_norm}")
-        if self.weight_decay < 0.0:
+        for name in ("learning_rate", "max_grad_norm"):
+            if not 0.0 < getattr(self, name) < inf:
+                raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)}")
+        if not 0.0 <= self.weight_decay < inf:
             raise UsageError(f"weight_decay must not be negative, not {self.weight_decay}")
 
 

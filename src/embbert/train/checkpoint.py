@@ -1,0 +1,93 @@
+"""What an interrupted training goes on from.
+
+One file, replaced in one step. It is read by torch's restricted loader, which builds tensors and plain
+values and runs no code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from embbert.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = 1
+DAMAGE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
+"""What reading a damaged file can raise."""
+
+
+def write_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Replace the checkpoint at `path`; its folder is created.
+
+    Args:
+        path: the file.
+        settings: plain values that decide the course of the training.
+        state: tensors and plain values, nested in dicts and lists.
+
+    Raises:
+        UsageError: the place cannot be written to.
+    """
+    beside = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            torch.save({"format": FORMAT, "settings": dict(settings), "state": dict(state)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def read_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state that was written with the same settings; None if there is no checkpoint.
+
+    Raises:
+        UsageError: it was written with other settings.
+        ModelError: the file is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        if stored["format"] != FORMAT:
+            raise ValueError(f"it has format {stored['format']!r}, not {FORMAT}")
+        former, state = dict(stored["settings"]), dict(stored["state"])
+    except DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"{path} cannot be resumed from ({reason})\n  add --restart to train from the beginning"
+        ) from error
+    for name in sorted(former.keys() | settings.keys()):
+        if former.get(name) != settings.get(name):
+            raise UsageError(
+                f"{path.parent} holds an unfinished training with {name} {_short(former.get(name))}, "
+                f"not {_short(settings.get(name))}\n"
+                "  give the same arguments to finish it, or --restart to discard it"
+            )
+    return state
+
+
+def discard_checkpoint(path: Path) -> None:
+    """Delete the checkpoint, and its folder if nothing else is in it."""
+    for file in (path, _beside(path)):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,153 @@
+"""The whole line from labelled text to a quantised, measured model folder."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+
+from embbert import __version__
+from embbert.card import model_card
+from embbert.config import to_mapping
+from embbert.footprint import deployed
+from embbert.models.heads import SequenceModel, load_arrays
+from embbert.quant.build import quantize
+from embbert.quant.plan_io import plan_to_arrays
+from embbert.quant.reference import predict
+from embbert.quant.spec import LOGIT_ONE
+from embbert.store import check_target, save_model
+from embbert.train.checkpoint import discard_checkpoint
+from embbert.train.evaluate import float_logits
+from embbert.train.loop import fit
+from embbert.train.metrics import SCORE, measure
+from embbert.train.prepare import Prepared, Request, prepare
+from embbert.train.progress import Reporter
+
+if TYPE_CHECKING:
+    from embbert.data import Examples
+    from embbert.train.job import Fit
+
+CALIBRATION_TEXTS = 512
+PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
+
+
+def finetune(request: Request) -> dict[str, Any]:
+    """Train, quantise, measure and save a model; progress goes to stderr.
+
+    An unfinished training is kept in `<out>.partial`, and the same request goes on with it.
+
+    Returns:
+        What `metrics.json` holds. `float` and `int8` are the metrics on `measured_on`.
+
+    Raises:
+        UsageError: a place or combination that cannot work, or an unfinished training with other settings.
+        DataError: rows that cannot be trained on or measured.
+        EmbbertError: the loss is no longer finite.
+    """
+    check_target(request.out, overwrite=request.overwrite)
+    with Reporter(SCORE[request.train.task], quiet=not PartialState().is_main_process) as reporter:
+        prepared = prepare(request)
+        reporter.say(_summary(prepared))
+        checkpoint = request.out.with_name(request.out.name + ".partial") / "checkpoint.pt"
+        if request.restart:
+            discard_checkpoint(checkpoint)
+        try:
+            trained = fit(
+                prepared.job,
+                reporter=reporter,
+                checkpoint=checkpoint,
+                settings=_settings(request, prepared),
+            )
+        except KeyboardInterrupt:
+            reporter.say(f"stopped; the same command goes on from the last epoch kept in {checkpoint.parent}")
+            raise
+        metrics: dict[str, Any] = {}
+        if PartialState().is_main_process:
+            metrics = _finish(request, prepared, trained, reporter)
+            discard_checkpoint(checkpoint)
+    return metrics
+
+
+def _summary(prepared: Prepared) -> str:
+    job = prepared.job
+    answers = f"{job.outputs} classes" if job.task == "classify" else "a value"
+    return (
+        f"{len(job.training)} training and {len(job.validation)} validation rows, {answers}; "
+        f"{job.model.vocab_size} tokens, {job.model.parameter_count:,} parameters"
+    )
+
+
+def _settings(request: Request, prepared: Prepared) -> dict[str, Any]:
+    """Whatever decides the course of the training; a checkpoint with anything else is refused."""
+    return {
+        **to_mapping(prepared.job.model),
+        **to_mapping(request.config),
+        "task": request.train.task,
+        "boundary": request.boundary,
+        "data": request.train.fingerprint(),
+    }
+
+
+def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Reporter) -> dict[str, Any]:
+    """Quantise, measure, save."""
+    job, task = prepared.job, prepared.job.task
+    weights = trained.weights if prepared.standard is None else prepared.standard.fold(trained.weights)
+    # Evenly spaced, for data is often sorted; training rows only, for calibration is part of training.
+    step = -(-len(job.training) // CALIBRATION_TEXTS)
+    plan = quantize(job.model, weights, job.outputs, job.training.ids[::step])
+    reporter.say(f"measuring on {prepared.measured.source}")
+    model = SequenceModel(job.model, job.outputs)
+    load_arrays(model, weights)
+    integer = predict(plan, prepared.measured_ids).astype(np.float64) / LOGIT_ONE
+    sizes = deployed(job.model, job.outputs)
+    metrics: dict[str, Any] = {
+        "float": measure(task, prepared.measured_targets, float_logits(model, prepared.measured_ids)),
+        "int8": measure(task, prepared.measured_targets, integer),
+        "measured_on": _source(prepared.measured, "validation" if request.test is None else "test"),
+        "validation": {SCORE[task]: trained.best.score, "loss": trained.best.validation_loss},
+        "bytes": {"constants": sizes.constant_bytes, "arena": sizes.arena_bytes, "total": sizes.total},
+        "data": _source(request.train, "train"),
+        "protocol": {
+            "training_rows": len(job.training),
+            "validation_rows": len(job.validation),
+            "calibration_rows": len(job.training.ids[::step]),
+            "epochs_run": len(trained.history),
+            "best_epoch": trained.best.number,
+            "boundary": request.boundary,
+            **to_mapping(request.config),
+        },
+        "versions": {
+            "embbert": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+        "threads": torch.get_num_threads(),
+    }
+    pair = request.train.pairs is not None
+    save_model(
+        request.out,
+        config=job.model,
+        tokenizer=prepared.tokenizer,
+        task=task,
+        labels=prepared.labels,
+        pair=pair,
+        weights=weights,
+        metrics=metrics,
+        card=model_card(job.model, task, prepared.labels, pair=pair, metrics=metrics),
+        integer=plan_to_arrays(plan),
+        overwrite=request.overwrite,
+    )
+    return metrics
+
+
+def _source(examples: Examples, role: str) -> dict[str, Any]:
+    return {
+        "source": examples.source,
+        "role": role,
+        "rows": len(examples),
+        "fingerprint": examples.fingerprint(),
+    }

@@ -1,0 +1,77 @@
+"""What the loop is given and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embbert.train.schedule import Rank
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from embbert.config import ModelConfig, Task, TrainConfig
+    from embbert.train.batches import Rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train on what.
+
+    Attributes:
+        model: the shape.
+        config: how to train.
+        task: `classify` (cross-entropy) or `regress` (squared error).
+        outputs: classes, or 1.
+        training: rows to learn from.
+        validation: rows that choose the epoch.
+        class_weights: [outputs] float32 factors of the loss, or None.
+    """
+
+    model: ModelConfig
+    config: TrainConfig
+    task: Task
+    outputs: int
+    training: Rows
+    validation: Rows
+    class_weights: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training rows came to.
+
+    Attributes:
+        number: from 1.
+        loss: mean over the steps, with everything that makes training harder.
+        validation_loss: mean over the validation rows.
+        score: accuracy or Spearman correlation on the validation rows.
+        learning_rate: at its end.
+    """
+
+    number: int
+    loss: float
+    validation_loss: float
+    score: float
+    learning_rate: float
+
+    @property
+    def rank(self) -> Rank:
+        """What epochs are compared by."""
+        return Rank(self.score, -self.validation_loss)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished training.
+
+    Attributes:
+        weights: float32 arrays of the best epoch by their stored names.
+        best: that epoch.
+        history: every epoch.
+    """
+
+    weights: dict[str, NDArray[np.float32]]
+    best: Epoch
+    history: tuple[Epoch, ...]

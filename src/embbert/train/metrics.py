@@ -1,0 +1,63 @@
+"""How good the answers are. scikit-learn and SciPy do the counting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embbert.config import Task
+
+SCORE: dict[Task, str] = {"classify": "accuracy", "regress": "spearman"}
+"""The metric that decides which epoch is best."""
+
+
+def measure(task: Task, targets: NDArray[np.generic], logits: NDArray[np.floating]) -> dict[str, float]:
+    """The metrics of a task.
+
+    Args:
+        task: `classify` or `regress`.
+        targets: [n] class numbers, or values.
+        logits: [n, classes], or [n, 1] values.
+
+    Returns:
+        accuracy, macro_f1 and mcc; or pearson, spearman and mse.
+
+    Raises:
+        MissingExtraError: scikit-learn or SciPy is not installed.
+    """
+    if task == "classify":
+        return class_metrics(targets.astype(np.int64), logits.argmax(axis=1))
+    return value_metrics(targets.astype(np.float64), logits[:, 0].astype(np.float64))
+
+
+def class_metrics(targets: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, float]:
+    """Accuracy, macro-averaged F1 over the classes that occur, Matthews correlation, of class numbers [n]."""
+    try:
+        from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise MissingExtraError("measuring a model", "train") from error
+    return {
+        "accuracy": float(accuracy_score(targets, answers)),
+        "macro_f1": float(f1_score(targets, answers, average="macro", zero_division=0.0)),
+        "mcc": float(matthews_corrcoef(targets, answers)),
+    }
+
+
+def value_metrics(targets: NDArray[np.float64], values: NDArray[np.float64]) -> dict[str, float]:
+    """Pearson and Spearman correlation (0 where a side is constant), mean squared error, of values [n]."""
+    try:
+        from scipy.stats import pearsonr, spearmanr  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise MissingExtraError("measuring a model", "train") from error
+    constant = len(targets) < 2 or bool(np.ptp(targets) == 0.0) or bool(np.ptp(values) == 0.0)
+    return {
+        "pearson": 0.0 if constant else float(pearsonr(targets, values).statistic),
+        "spearman": 0.0 if constant else float(spearmanr(targets, values).statistic),
+        "mse": float(np.mean((targets - values) ** 2)),
+    }

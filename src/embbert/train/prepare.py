@@ -1,0 +1,133 @@
+"""From labelled text to a training job: split, vocabulary, token ids, targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.data import encode_targets, label_names, split_validation
+from embbert.errors import DataError, UsageError
+from embbert.text import largest_vocab_size, train_tokenizer
+from embbert.train.batches import Rows
+from embbert.train.job import Job
+from embbert.train.targets import Standard, balanced_weights, value_targets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from embbert.config import ModelConfig, TrainConfig
+    from embbert.data import Examples
+    from embbert.text import Boundary, Tokenizer
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `finetune` is asked for.
+
+    Attributes:
+        train: labelled rows; the validation rows are held out of them.
+        test: rows that the finished model is measured on, or None: then the validation rows serve.
+        model: the shape; its `vocab_size` is the most entries if `vocab_size` below is None.
+        config: how to train.
+        out: the model folder to make.
+        vocab_size: exactly so many entries, or None for as many as the texts support.
+        boundary: how tokens inside a word are marked.
+        restart: discard an unfinished training instead of going on with it.
+        overwrite: replace a model folder that stands at `out`.
+    """
+
+    train: Examples
+    test: Examples | None
+    model: ModelConfig
+    config: TrainConfig
+    out: Path
+    vocab_size: int | None = None
+    boundary: Boundary = "continuation"
+    restart: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that training and measuring need.
+
+    Attributes:
+        job: for the loop.
+        tokenizer: trained on the training rows.
+        labels: class names in the order of the logits; none for regression.
+        standard: how regression targets were made comparable.
+        measured: the rows that the finished model is measured on.
+        measured_ids: their token ids.
+        measured_targets: their class numbers or values, in the units of the data.
+    """
+
+    job: Job
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    standard: Standard | None
+    measured: Examples
+    measured_ids: list[list[int]]
+    measured_targets: NDArray[np.generic]
+
+
+def prepare(request: Request) -> Prepared:
+    """Check everything about the data, then split and number it.
+
+    The vocabulary comes from the training rows alone, so the validation rows are as new as any later text.
+
+    Raises:
+        DataError: rows that cannot be trained on or measured, or too little text for the vocabulary.
+        UsageError: settings that contradict the data.
+    """
+    examples, test, config = request.train, request.test, request.config
+    if test is not None and (test.pairs is None) != (examples.pairs is None):
+        raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
+    if config.class_weights and examples.task == "regress":
+        raise UsageError("--class-weights weighs classes; a regression has none")
+    labels = label_names(examples) if examples.task == "classify" else ()
+    test_targets = None if test is None else _targets(test, labels)  # before anything that takes time
+    targets = _targets(examples, labels)
+    chosen, held = split_validation(examples, config.validation_fraction, config.seed)
+    training, validation = examples.take(chosen), examples.take(held)
+    tokenizer = _train_tokenizer(request, training)
+    model = replace(request.model, vocab_size=tokenizer.vocab_size)
+
+    def encode(rows: Examples) -> list[list[int]]:
+        return tokenizer.encode_batch(rows.texts, rows.pairs, max_length=model.max_length)
+
+    weights = None
+    if config.class_weights:
+        weights = balanced_weights(targets[chosen].astype(np.int64), len(labels))
+    standard = Standard.of(targets[chosen].astype(np.float64)) if examples.task == "regress" else None
+    scaled = targets if standard is None else standard.apply(targets.astype(np.float64))
+    validation_ids = encode(validation)
+    job = Job(
+        model=model,
+        config=config,
+        task=examples.task,
+        outputs=len(labels) or 1,
+        training=Rows(encode(training), scaled[chosen]),
+        validation=Rows(validation_ids, scaled[held]),
+        class_weights=weights,
+    )
+    if test is not None and test_targets is not None:
+        return Prepared(job, tokenizer, labels, standard, test, encode(test), test_targets)
+    return Prepared(job, tokenizer, labels, standard, validation, validation_ids, targets[held])
+
+
+def _targets(examples: Examples, labels: tuple[str, ...]) -> NDArray[np.generic]:
+    if examples.task == "regress":
+        return value_targets(examples)
+    return encode_targets(examples, labels)
+
+
+def _train_tokenizer(request: Request, training: Examples) -> Tokenizer:
+    texts = [*training.texts, *(training.pairs or ())]
+    size = request.vocab_size
+    if size is None:
+        size = largest_vocab_size(texts, request.model.vocab_size, boundary=request.boundary)
+    return train_tokenizer(texts, size, boundary=request.boundary)

@@ -1,0 +1,71 @@
+"""Labels as the loss wants them: class numbers and weights, or values around 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from embbert.data import Examples
+
+LARGEST_VALUE = 32000.0
+"""Regression values beyond this do not fit the integer model's output, an int32 in units of 1/65536."""
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Values are learned as (value − mean) / deviation; the head takes both in when training is done."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Standard:
+        """Mean and deviation of the training values; a deviation of 0 counts as 1."""
+        deviation = float(values.std())
+        return cls(float(values.mean()), deviation if deviation > 0.0 else 1.0)
+
+    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """What the loss compares with."""
+        return ((values - self.mean) / self.deviation).astype(np.float32)
+
+    def fold(self, weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """The same model with a head that answers in the units of the data."""
+        scale, shift = np.float32(self.deviation), np.float32(self.mean)
+        return {
+            **weights,
+            "head.weight": weights["head.weight"] * scale,
+            "head.bias": weights["head.bias"] * scale + shift,
+        }
+
+
+def value_targets(examples: Examples) -> NDArray[np.float64]:
+    """Regression targets [n].
+
+    Raises:
+        DataError: a value that the integer model cannot answer with.
+    """
+    values = np.array(examples.targets, dtype=np.float64)
+    for row, value in zip(examples.rows, values, strict=True):
+        if abs(value) > LARGEST_VALUE:
+            raise DataError(
+                f"the target {value:g} is beyond ±{LARGEST_VALUE:g}",
+                source=examples.source,
+                row=row,
+                remedy="Give the targets in larger units.",
+            )
+    return values
+
+
+def balanced_weights(targets: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+    """[classes] n / (classes · count): every class has the same share in the loss."""
+    counts = np.bincount(targets, minlength=classes)
+    return (len(targets) / (classes * np.maximum(counts, 1))).astype(np.float32)

@@ -1,0 +1,80 @@
+"""Checkpoints: replaced in one step, read without running code, bound to their settings."""
+
+import os
+import pickle
+
+import pytest
+import torch
+
+from embbert.errors import ModelError, UsageError
+from embbert.train.checkpoint import discard_checkpoint, read_checkpoint, write_checkpoint
+
+SETTINGS = {"seed": 1, "data": "a" * 64}
+
+
+def test_what_was_written_is_read(tmp_path):
+    path = tmp_path / "m.partial" / "checkpoint.pt"
+    assert read_checkpoint(path, SETTINGS) is None
+    write_checkpoint(path, SETTINGS, {"model": {"w": torch.arange(3)}, "history": [{"loss": 0.5}]})
+    state = read_checkpoint(path, SETTINGS)
+    assert state["model"]["w"].tolist() == [0, 1, 2]
+    assert state["history"] == [{"loss": 0.5}]
+    assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
+
+
+def test_other_settings_are_refused_by_name(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, SETTINGS, {})
+    with pytest.raises(UsageError, match=r"(?s)seed 1, not 2.*--restart"):
+        read_checkpoint(path, {**SETTINGS, "seed": 2})
+    with pytest.raises(UsageError, match="seed 1, not None"):
+        read_checkpoint(path, {"data": SETTINGS["data"]})
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"nonsense", None])
+def test_a_damaged_file_is_refused(tmp_path, damage):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, SETTINGS, {"model": {"w": torch.zeros(100)}})
+    path.write_bytes(path.read_bytes()[:300] if damage is None else damage)
+    with pytest.raises(ModelError, match=r"(?s)checkpoint.pt.*--restart"):
+        read_checkpoint(path, SETTINGS)
+
+
+def test_reading_runs_no_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"format": 1, "settings": SETTINGS, "state": Trap()}, path)
+    with pytest.raises(ModelError):
+        read_checkpoint(path, SETTINGS)
+    path.write_bytes(pickle.dumps(Trap(), protocol=2))
+    with pytest.raises(ModelError):
+        read_checkpoint(path, SETTINGS)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_file_of_another_format_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"format": 2, "settings": SETTINGS, "state": {}}, path)
+    with pytest.raises(ModelError, match="format 2"):
+        read_checkpoint(path, SETTINGS)
+
+
+def test_discarding_leaves_what_is_not_ours(tmp_path):
+    path = tmp_path / "m.partial" / "checkpoint.pt"
+    discard_checkpoint(path)
+    write_checkpoint(path, SETTINGS, {})
+    discard_checkpoint(path)
+    assert not path.parent.exists()
+    write_checkpoint(path, SETTINGS, {})
+    (path.parent / "notes.txt").write_text("mine")
+    discard_checkpoint(path)
+    assert [file.name for file in path.parent.iterdir()] == ["notes.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_checkpoint(tmp_path / "file" / "checkpoint.pt", SETTINGS, {})

@@ -1,0 +1,165 @@
+"""The whole line on a small data set: what it makes, refuses, and leaves behind."""
+
+import json
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from embbert.config import ModelConfig, TrainConfig
+from embbert.data import Examples
+from embbert.errors import DataError, UsageError
+from embbert.quant.plan_io import load_plan
+from embbert.quant.reference import predict
+from embbert.store import load_model
+from embbert.train import finetune as module
+from embbert.train.finetune import finetune
+from embbert.train.prepare import Request, prepare
+
+WORDS = {
+    "light": ["lamp", "light", "bright", "dim", "bulb"],
+    "music": ["song", "play", "volume", "band", "loud"],
+    "oven": ["bake", "heat", "roast", "oven", "degrees"],
+}
+FILLERS = ["please", "now", "the", "could", "you", "quickly", "a", "my"]
+MODEL = ModelConfig(
+    max_length=16, hidden_size=16, embedding_size=8, kernel_size=4, num_layers=2, residual=True
+)
+CONFIG = TrainConfig(epochs=8, batch_size=16, learning_rate=5e-3, warmup_steps=10)
+
+
+def examples(count, seed, task="classify", pair=False):
+    draw = random.Random(seed)
+    texts, targets = [], []
+    for _ in range(count):
+        name = draw.choice(sorted(WORDS))
+        words = [draw.choice(WORDS[name]), *draw.choices(FILLERS, k=4)]
+        draw.shuffle(words)
+        texts.append(" ".join(words))
+        targets.append(name if task == "classify" else 100.0 + 50.0 * sorted(WORDS).index(name))
+    seconds = tuple(reversed(texts)) if pair else None
+    return Examples(tuple(texts), seconds, tuple(targets), tuple(range(2, count + 2)), f"{seed}.csv", task)
+
+
+def request(out, task="classify", pair=False, **changes):
+    plain = Request(examples(200, 1, task, pair), examples(60, 2, task, pair), MODEL, CONFIG, out)
+    return replace(plain, **changes)
+
+
+def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
+    out = tmp_path / "model"
+    metrics = finetune(request(out))
+    folder = load_model(out)
+    assert folder.metrics == metrics == json.loads((out / "metrics.json").read_text())
+    assert folder.labels == ("light", "music", "oven")
+    assert metrics["float"]["accuracy"] > 0.9
+    assert abs(metrics["int8"]["accuracy"] - metrics["float"]["accuracy"]) <= 0.05
+    assert metrics["measured_on"] == {
+        "source": "2.csv",
+        "role": "test",
+        "rows": 60,
+        "fingerprint": examples(60, 2).fingerprint(),
+    }
+    # The stored integer model is the one that was measured.
+    test = examples(60, 2)
+    ids = folder.tokenizer.encode_batch(test.texts, max_length=16)
+    answers = predict(load_plan(folder), ids).argmax(axis=1)
+    right = np.mean([folder.labels[a] == t for a, t in zip(answers, test.targets, strict=True)])
+    assert right == metrics["int8"]["accuracy"]
+    assert metrics["bytes"]["total"] == metrics["bytes"]["constants"] + metrics["bytes"]["arena"]
+    assert metrics["protocol"]["training_rows"] + metrics["protocol"]["validation_rows"] == 200
+    assert not (tmp_path / "model.partial").exists()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("epoch ") == metrics["protocol"]["epochs_run"]
+
+
+def test_regression_answers_in_the_units_of_the_data(tmp_path):
+    metrics = finetune(request(tmp_path / "model", "regress"))
+    assert metrics["float"]["spearman"] > 0.8
+    assert metrics["float"]["mse"] < 0.5 * np.var(examples(60, 2, "regress").targets)
+    assert metrics["int8"]["mse"] < 0.5 * np.var(examples(60, 2, "regress").targets)
+    assert load_model(tmp_path / "model").labels == ()
+
+
+def test_pairs_without_a_test_set_are_measured_on_validation(tmp_path):
+    metrics = finetune(request(tmp_path / "model", pair=True, test=None))
+    assert metrics["measured_on"]["role"] == "validation"
+    assert metrics["measured_on"]["rows"] == metrics["protocol"]["validation_rows"]
+    assert metrics["float"]["accuracy"] == metrics["validation"]["accuracy"]
+    assert load_model(tmp_path / "model").pair
+
+
+def test_an_interrupted_training_is_finished_by_the_same_request(tmp_path, monkeypatch, capsys):
+    straight, out = tmp_path / "straight", tmp_path / "model"
+    finetune(request(straight))
+    steps = iter(range(30))
+
+    def stop(self):
+        if next(steps) == 29:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.Reporter, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(request(out))
+    assert "model.partial" in capsys.readouterr().err
+    assert not out.exists()
+    with pytest.raises(UsageError, match=r"(?s)seed 0, not 1.*--restart"):
+        finetune(request(out, config=replace(CONFIG, seed=1)))
+    with pytest.raises(UsageError, match="data"):
+        finetune(request(out, train=examples(201, 1)))
+    finetune(request(out))
+    assert "resumed after epoch 2" in capsys.readouterr().err
+    for name in ("model.safetensors", "model.int8.safetensors", "quant.json", "tokenizer.json"):
+        assert (out / name).read_bytes() == (straight / name).read_bytes()
+
+
+def test_restart_discards_and_overwrite_replaces(tmp_path):
+    out, quick = tmp_path / "model", replace(CONFIG, epochs=1)
+    (tmp_path / "model.partial").mkdir()
+    (tmp_path / "model.partial" / "checkpoint.pt").write_bytes(b"damaged")
+    finetune(request(out, config=quick, restart=True))
+    with pytest.raises(UsageError, match="--overwrite"):
+        finetune(request(out, config=quick))
+    finetune(request(out, config=quick, overwrite=True))
+
+
+def test_the_vocabulary_comes_from_the_training_rows_alone(tmp_path):
+    rows = examples(200, 1)
+    prepared = prepare(request(tmp_path / "m"))
+    held = {rows.texts.index(text) for text in prepare(request(tmp_path / "m", test=None)).measured.texts}
+    marked = replace(rows, texts=tuple(f"{t} ж" if i in held else t for i, t in enumerate(rows.texts)))
+    again = prepare(request(tmp_path / "m", train=marked))
+    assert again.tokenizer.to_json() == prepared.tokenizer.to_json()
+
+
+def test_the_vocabulary_is_as_asked_or_as_large_as_the_text_allows(tmp_path):
+    assert prepare(request(tmp_path / "m", vocab_size=60)).job.model.vocab_size == 60
+    largest = prepare(request(tmp_path / "m")).job.model.vocab_size
+    assert 60 < largest < MODEL.vocab_size
+    with pytest.raises(DataError, match=f"support only {largest}"):
+        prepare(request(tmp_path / "m", vocab_size=largest + 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"test": examples(5, 3, pair=True)}, DataError, "3.csv: .*pairs"),
+        ({"test": replace(examples(5, 3), targets=("light",) * 4 + ("tv",))}, DataError, "row 6.*'tv'"),
+        ({"train": replace(examples(5, 3), targets=("light",) * 5)}, DataError, "one class only"),
+    ],
+)
+def test_bad_data_is_refused_before_training(tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        finetune(request(tmp_path / "model", **changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_class_weights_need_classes(tmp_path):
+    config = replace(CONFIG, class_weights=True)
+    with pytest.raises(UsageError, match="--class-weights"):
+        prepare(request(tmp_path / "m", "regress", config=config))
+    weights = prepare(request(tmp_path / "m", config=config)).job.class_weights
+    assert weights.shape == (3,)

@@ -1,0 +1,162 @@
+"""Training learns, repeats itself to the bit, survives interruption and stops at nonsense."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import factory
+from embbert.config import TrainConfig
+from embbert.errors import EmbbertError, ModelError, UsageError
+from embbert.models.heads import SequenceModel, load_arrays
+from embbert.train.batches import Rows
+from embbert.train.evaluate import float_logits
+from embbert.train.job import Job
+from embbert.train.loop import drop_tokens, fit
+from embbert.train.metrics import measure
+
+QUICK = TrainConfig(epochs=3, batch_size=16, learning_rate=5e-3, warmup_steps=5)
+
+
+def rows(count, seed, kind="classify"):
+    """Class (or value) = how often id 5 occurs, up to twice."""
+    rng = np.random.default_rng(seed)
+    ids = [[2, *rng.integers(5, 9, rng.integers(2, 8)).tolist()] for _ in range(count)]
+    counts = np.array([min(2, row.count(5)) for row in ids])
+    return Rows(ids, counts if kind == "classify" else counts.astype(np.float32) - 1)
+
+
+def job(task="classify", config=QUICK, **changes):
+    model = factory.small_config(vocab_size=9, **{"residual": True, "pooling": "mean", **changes})
+    return Job(model, config, task, 3 if task == "classify" else 1, rows(240, 1, task), rows(60, 2, task))
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+class Recorder:
+    """Stands in for the progress shown to people; stops the training after so many steps."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after, self.lines, self.epochs = stop_after, [], []
+
+    def say(self, line):
+        self.lines.append(line)
+
+    def begin(self, number, steps):
+        self.steps = steps
+
+    def step(self):
+        if self.stop_after is not None:
+            self.stop_after -= 1
+            if self.stop_after == 0:
+                raise KeyboardInterrupt
+
+    def end(self, epoch, *, best):
+        self.epochs.append((epoch.number, best))
+
+
+def test_it_learns_classes_and_keeps_the_best_epoch():
+    recorder = Recorder()
+    trained = fit(job(config=replace(QUICK, epochs=12)), reporter=recorder)
+    assert trained.best.score > 0.9
+    assert trained.best.rank == max(epoch.rank for epoch in trained.history)
+    assert [number for number, best in recorder.epochs if best][-1] == trained.best.number
+    assert recorder.steps == 15
+    model = SequenceModel(job().model, 3)
+    load_arrays(model, trained.weights)
+    held = job().validation
+    assert measure("classify", held.targets, float_logits(model, held.ids))["accuracy"] == trained.best.score
+
+
+def test_it_learns_values():
+    trained = fit(job("regress", replace(QUICK, epochs=12)))
+    assert trained.best.score > 0.8
+    assert trained.weights["head.weight"].shape == (1, 12)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    first, second = fit(job()), fit(job())
+    assert equal(first.weights, second.weights)
+    assert first.history == second.history
+    assert not equal(first.weights, fit(job(config=replace(QUICK, seed=1))).weights)
+
+
+@pytest.mark.parametrize("stop_after", [1, 20, 40])
+def test_a_resumed_run_gives_the_bits_of_an_uninterrupted_one(tmp_path, stop_after):
+    checkpoint = tmp_path / "m.partial" / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(job(), reporter=Recorder(stop_after), checkpoint=checkpoint, settings={"seed": 0})
+    assert checkpoint.exists() == (stop_after > 15)
+    torch.manual_seed(99)  # whatever happened in between
+    recorder = Recorder()
+    resumed = fit(job(), reporter=recorder, checkpoint=checkpoint, settings={"seed": 0})
+    plain = fit(job())
+    assert equal(resumed.weights, plain.weights)
+    assert resumed.history == plain.history
+    assert len(recorder.epochs) == 3 - (stop_after - 1) // 15
+
+
+def test_a_checkpoint_of_other_settings_or_another_model_is_refused(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    fit(job(config=replace(QUICK, epochs=1)), checkpoint=checkpoint, settings={"epochs": 1})
+    with pytest.raises(UsageError, match="epochs 1, not 2"):
+        fit(job(), checkpoint=checkpoint, settings={"epochs": 2})
+    with pytest.raises(ModelError, match="cannot be resumed"):
+        fit(job(num_layers=1), checkpoint=checkpoint, settings={"epochs": 1})
+
+
+def test_it_ends_by_itself_when_nothing_gets_better(monkeypatch):
+    monkeypatch.setattr("embbert.train.schedule.PATIENT_STEPS", 1)
+    trained = fit(job(config=replace(QUICK, epochs=50, learning_rate=1e-12, patience=2)))
+    assert len(trained.history) == 1 + 3 * 2
+    rates = [epoch.learning_rate for epoch in trained.history]
+    assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 3e-13, 3e-13, 9e-14, 9e-14])
+
+
+@pytest.mark.parametrize("kind", ["rate", "weights"])
+def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path, kind):
+    checkpoint = tmp_path / "checkpoint.pt"
+    if kind == "rate":
+        bad = job("regress", replace(QUICK, learning_rate=1e30))
+    else:
+        bad = replace(job(), class_weights=np.full(3, np.inf, np.float32))
+    with pytest.raises(EmbbertError, match=r"(?s)the loss became (nan|inf) in epoch 1.*--learning-rate"):
+        fit(bad, checkpoint=checkpoint, settings={})
+    assert not checkpoint.exists()
+
+
+def test_class_weights_change_what_is_learned():
+    weighted = replace(job(), class_weights=np.array([1e-6, 1e-6, 1.0], np.float32))
+    model = SequenceModel(weighted.model, 3)
+    load_arrays(model, fit(weighted).weights)
+    assert (float_logits(model, weighted.validation.ids).argmax(1) == 2).all()
+
+
+def test_only_matrices_decay():
+    still = replace(QUICK, epochs=1, learning_rate=1e-9, weight_decay=1e8, warmup_steps=0)
+    torch.manual_seed(still.seed)
+    before = SequenceModel(job().model, 3)
+    weights = fit(job(config=still)).weights
+    assert np.abs(weights["head.weight"]).max() < 0.5 * before.head.weight.abs().max().item()
+    assert np.abs(weights["layers.0.norm.weight"] - 1).max() < 1e-3
+
+
+def test_token_dropout_spares_special_tokens():
+    torch.manual_seed(0)
+    ids = torch.tensor([[2, 3, 4, 0, *range(5, 105)]])
+    dropped = drop_tokens(ids, 0.3)
+    assert dropped[0, :4].tolist() == [2, 3, 4, 0]
+    changed = dropped[0, 4:] != ids[0, 4:]
+    assert (dropped[0, 4:][changed] == 1).all()
+    assert 15 <= changed.sum() <= 45
+    assert drop_tokens(ids, 0.0) is ids
+
+
+def test_training_leaves_torchs_switches_as_they_were():
+    before = torch.are_deterministic_algorithms_enabled()
+    fit(job(config=replace(QUICK, epochs=1)))
+    assert torch.are_deterministic_algorithms_enabled() == before
+    assert torch.tensor(1e-40) * 1.0 != 0.0  # denormal numbers are back
