@@ -1,0 +1,1 @@
+"""Emission: an integer plan becomes a folder of dependency-free C99."""

@@ -1,0 +1,200 @@
+"""`export_c`: a model folder becomes a folder of C99 that needs nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from embbert import __version__
+from embbert.emit.checks import KEYWORDS, check
+from embbert.emit.constants import constants, digest
+from embbert.emit.golden import goldens
+from embbert.emit.layout import arena
+from embbert.emit.render import (
+    STACK_BYTES,
+    Interface,
+    c_string,
+    code_margin,
+    fill,
+    limits,
+    render,
+    shortened,
+)
+from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
+from embbert.errors import UsageError
+from embbert.files import json_bytes, replace_folder
+from embbert.text.tables import tokenizer_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from embbert.emit.golden import Golden
+    from embbert.quant.spec import Plan
+    from embbert.store import ModelFolder
+
+REPORT = "report.json"
+FORMAT = 1
+SMALLEST_LENGTH = 4
+PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
+
+
+def export_c(
+    folder: ModelFolder,
+    plan: Plan,
+    out: Path,
+    *,
+    prefix: str = "model",
+    max_length: int | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the C of a quantised model; the same model gives the same bytes everywhere.
+
+    Args:
+        folder: tokenizer, task and labels.
+        plan: the integer model.
+        out: folder to create, in one step; an empty one may stand there.
+        prefix: of file and function names, a C identifier.
+        max_length: most tokens per text; the model's own if None. Fewer save arena and position table.
+        overwrite: replace an earlier export at `out`; anything else there is refused.
+
+    Returns:
+        What report.json holds: bytes by array, arena layout, checksums.
+
+    Raises:
+        UsageError: `out` is taken, `prefix` is no C identifier or `max_length` is out of range.
+        ModelError: the plan cannot be run exactly by the runtime, or the disk refused.
+    """
+    check_prefix(prefix)
+    check_target(out, overwrite=overwrite)
+    length = plan.max_length if max_length is None else max_length
+    if not SMALLEST_LENGTH <= length <= plan.max_length:
+        raise UsageError(
+            f"max_length must be between {SMALLEST_LENGTH} and the model's {plan.max_length}, not {length}"
+        )
+    files, report = contents(folder, shortened(plan, length), prefix)
+    replace_folder(out, {name: text.encode() for name, text in files.items()}, lambda _: None)
+    return report
+
+
+def contents(folder: ModelFolder, plan: Plan, prefix: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """(every file of the export by name, the report); nothing is written."""
+    check(plan)
+    interface = Interface(prefix, folder.task, folder.labels, folder.pair)
+    tables = tokenizer_tables(folder.tokenizer)
+    golden = goldens(plan, folder.tokenizer, pair=folder.pair)
+    files = render(plan, interface, golden)
+    files[f"{prefix}_tokenizer.c"] = tokenizer_source(tables, prefix)
+    files |= runtime_files()
+    report = _report(plan, interface, golden, tokenizer_bytes(tables), folder.tokenizer.to_json())
+    common = {
+        "prefix": prefix,
+        "version": __version__,
+        "sources": sorted(name for name in files if name.endswith(".c")),
+        "task": folder.task,
+        "pair": folder.pair,
+        "labels": bool(folder.labels),
+        "label_names": [c_string(label)[1:-1].replace("`", "'") for label in folder.labels],
+        "limits": limits(plan),
+        "goldens": golden,
+        "bytes": report["bytes"],
+        "digest": report["model_sha256"],
+    }
+    files["CMakeLists.txt"] = fill("CMakeLists.txt.j2", common)
+    files["README.md"] = fill("README.md.j2", common)
+    report["files"] = {
+        name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())
+    }
+    files[REPORT] = json_bytes(report).decode()
+    return files, report
+
+
+def runtime_files(*, tokenizer: bool = True) -> dict[str, str]:
+    """The hand-written C that every model shares, by file name."""
+    source = resources.files("embbert.emit") / "runtime"
+    return {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in sorted(source.iterdir(), key=lambda item: item.name)
+        if entry.name.endswith((".c", ".h")) and (tokenizer or "tokenizer" not in entry.name)
+    }
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse what cannot begin a C name.
+
+    Raises:
+        UsageError: `prefix` is no identifier, a word of the language, or the runtime's own.
+    """
+    if not PREFIX.match(prefix) or prefix in KEYWORDS | {"op", "run"} or prefix.startswith("embbert"):
+        raise UsageError(
+            f"the prefix {prefix!r} cannot begin C names: use letters, digits and _, starting with a letter, "
+            "at most 32; words of the language, op, run and embbert are taken"
+        )
+
+
+def check_target(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place that an export must not replace.
+
+    Raises:
+        UsageError: something stands at `out` that is no export, or an export while `overwrite` is off.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    names = _files_of_export(out)
+    if names is None:
+        raise UsageError(f"{out} exists and is not an earlier export; choose another place")
+    foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in names)
+    if foreign:
+        raise UsageError(f"{out} also holds {foreign[0]}, which no export wrote; choose another place")
+    if not overwrite:
+        raise UsageError(f"{out} already holds an export; add --overwrite to replace it")
+
+
+def _files_of_export(out: Path) -> set[str] | None:
+    """Names of the files that an earlier export wrote to `out`; None if it was not one."""
+    try:
+        report = json.loads((out / REPORT).read_text(encoding="utf-8"))
+        return {*report["files"], REPORT} if report["embbert_export"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _report(
+    plan: Plan, interface: Interface, golden: Sequence[Golden], tokenizer: int, tokenizer_json: str
+) -> dict[str, Any]:
+    arrays = constants(plan)
+    regions = arena(plan)
+    identity = hashlib.sha256(digest(arrays).encode())
+    identity.update(tokenizer_json.encode())
+    identity.update(json.dumps([interface.task, interface.pair, interface.labels]).encode())
+    return {
+        "embbert_export": FORMAT,
+        "embbert_version": __version__,
+        "architecture": plan.architecture,
+        "model_sha256": identity.hexdigest(),
+        "prefix": interface.prefix,
+        "task": interface.task,
+        "pair": interface.pair,
+        "labels": list(interface.labels),
+        "max_length": plan.max_length,
+        "vocab_size": plan.vocab_size,
+        "bytes": {
+            "constants": sum(array.bytes for array in arrays),
+            "tokenizer": tokenizer,
+            "code_margin": code_margin(plan, interface, golden),
+            "arena": regions[-1].offset + regions[-1].bytes,
+            "stack": STACK_BYTES,
+        },
+        "constants": [
+            {"name": array.name, "dtype": array.dtype, "shape": list(array.values.shape)}
+            | {"axes": array.axes, "bytes": array.bytes}
+            for array in arrays
+        ],
+        "arena": [
+            {"name": region.name, "dtype": region.dtype, "offset": region.offset, "bytes": region.bytes}
+            for region in regions
+        ],
+    }

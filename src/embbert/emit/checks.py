@@ -1,0 +1,94 @@
+"""What the C relies on beyond a well-formed plan, checked again before a line of it is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embbert.errors import ModelError
+from embbert.quant import spec
+from embbert.quant.overflow import prove
+from embbert.quant.validate import validate
+
+if TYPE_CHECKING:
+    from embbert.quant.spec import Op, Plan, Stage
+
+WORDS = """
+    auto break case char const continue default do double else enum extern float for goto if inline int long
+    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile
+    while
+"""
+KEYWORDS = frozenset(WORDS.split())
+WORKSPACE = frozenset({"ids", "scores", "sums"})
+UINT16_MAX = 65535
+
+
+def check(plan: Plan) -> None:
+    """Refuse a plan that the runtime could not run exactly.
+
+    Raises:
+        ModelError: the message names the operator.
+    """
+    validate(plan)
+    prove(plan)
+    for tensor in plan.tensors:
+        if tensor.name in KEYWORDS | WORKSPACE:
+            raise ModelError(f"a tensor cannot be called {tensor.name!r}: the generated C needs the name")
+    complete: set[str] = set()
+    names: set[str] = set()
+    for stage in plan.stages:
+        _check_rows(plan, stage, complete)
+        if sum(isinstance(op, spec.Pool) for op in stage.ops) > 1:
+            raise ModelError(f"stage {stage.name}: it averages twice, and there is one row of sums")
+        for op in stage.ops:
+            name = f"{stage.name}_{op.name}"
+            if name in names:
+                raise ModelError(f"{stage.name}.{op.name}: two operators are called {name} in C")
+            names.add(name)
+            _check_op(plan, f"{stage.name}.{op.name}", op)
+
+
+def _check_rows(plan: Plan, stage: Stage, complete: set[str]) -> None:
+    """A tensor that only one row was written to holds what an earlier text left there in its other rows."""
+    fresh: set[str] = set()
+    for op in stage.ops:
+        where = f"{stage.name}.{op.name}"
+        own, whole = reads(op)
+        added = [op.out] if isinstance(op, spec.Add) or getattr(op, "accumulate", False) else []
+        for name in own + whole + added:
+            every = name in whole or stage.rows == "text"
+            if plan.tensor(name).span == "text" and every and name not in complete | fresh:
+                raise ModelError(f"{where}: it reads rows of {name} that nothing has written")
+        if op.out in own:
+            raise ModelError(f"{where}: it writes over what it reads")
+        fresh.add(op.out)
+    if stage.rows == "text":
+        complete |= fresh
+
+
+def reads(op: Op) -> tuple[list[str], list[str]]:
+    """(tensors read at the row being computed, at every row); a row that is added to does not count."""
+    if isinstance(op, spec.Embed):
+        return [], []
+    if isinstance(op, spec.Attend):
+        return [op.query], [op.keys]
+    if isinstance(op, spec.Conv):
+        return [], [op.source]
+    return [op.source], []
+
+
+def _check_op(plan: Plan, where: str, op: Op) -> None:
+    if isinstance(op, spec.Norm):
+        cols = plan.tensor(op.source).cols
+        for square_sum in (op.epsilon, op.epsilon + cols * 32767**2):
+            shift = op.shift + (square_sum.bit_length() - 31) // 2
+            if not 1 <= shift <= 62:
+                raise ModelError(f"{where}: its shift can become {shift}, outside 1..62")
+    sizes: tuple[int, ...] = ()
+    if isinstance(op, spec.Linear):
+        sizes = op.weight.shape
+    elif isinstance(op, spec.Conv):
+        sizes = (*op.weight.shape, op.left)
+    elif isinstance(op, spec.Embed):
+        sizes = op.token_weight.shape
+    if max(sizes, default=0) > UINT16_MAX:
+        raise ModelError(f"{where}: a size of {max(sizes)} does not fit 16 bits")

@@ -1,0 +1,36 @@
+/* embbert.h - what every generated model shares: the status that each call returns.
+ *
+ * The whole library is C99 on fixed-width integers. It allocates nothing, keeps no state of its own, calls
+ * nothing outside itself and uses no floating point; the memory it works in belongs to the caller.
+ */
+#ifndef EMBBERT_H
+#define EMBBERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum embbert_status {
+    EMBBERT_OK = 0,
+    EMBBERT_ARENA_NULL,       /* no working memory was given */
+    EMBBERT_ARENA_MISALIGNED, /* its address is not a multiple of the stated alignment */
+    EMBBERT_ARENA_TOO_SMALL,  /* it has fewer bytes than the model needs */
+    EMBBERT_TEXT_NULL,        /* no text was given, and its length is not 0 */
+    EMBBERT_RESULT_NULL,      /* there is no place for the result */
+    EMBBERT_NO_TOKENS,        /* the list of token ids is empty */
+    EMBBERT_TOO_MANY_TOKENS,  /* it is longer than the model's max_length */
+    EMBBERT_BAD_TOKEN,        /* a token id is not in the vocabulary */
+    EMBBERT_SELF_TEST_FAILED  /* this build computes something else than the model that was exported */
+} embbert_status;
+
+/* A short English sentence for log files; never NULL. */
+const char *embbert_status_text(embbert_status status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

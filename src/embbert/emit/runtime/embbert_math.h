@@ -1,0 +1,77 @@
+/* embbert_math.h - the arithmetic of the number format: one rounding rule, saturation, an integer root.
+ * Internal to the runtime. */
+#ifndef EMBBERT_MATH_H
+#define EMBBERT_MATH_H
+
+#include <stdint.h>
+
+/* What the arithmetic below relies on and ISO C leaves to the implementation; an array of -1 elements does
+ * not compile. */
+typedef char embbert_assume_8_bit_bytes[(unsigned char)-1 == 255 ? 1 : -1];
+typedef char embbert_assume_32_bit_int[sizeof(int) >= 4 ? 1 : -1];
+typedef char embbert_assume_twos_complement[(-1 & 3) == 3 ? 1 : -1];
+typedef char embbert_assume_arithmetic_shift[((int64_t)-5 >> 1) == -3 && (-5 >> 1) == -3 ? 1 : -1];
+
+/* Rows that go through an operator together, so that each weight is loaded once for all of them. */
+#define EMBBERT_ROWS 4u
+
+/* Channels whose accumulators are held on the stack at a time. */
+#define EMBBERT_BLOCK 64u
+
+/* value / 2^shift, halves up; 1 <= shift <= 62 */
+static inline int64_t embbert_round_shift(int64_t value, uint32_t shift)
+{
+    return (value + ((int64_t)1 << (shift - 1u))) >> shift;
+}
+
+static inline int64_t embbert_requantize(int32_t accumulator, int32_t multiplier, uint32_t shift)
+{
+    return embbert_round_shift((int64_t)accumulator * multiplier, shift);
+}
+
+static inline int8_t embbert_clamp8(int64_t value)
+{
+    return (int8_t)(value > 127 ? 127 : value < -127 ? -127 : value);
+}
+
+static inline int16_t embbert_clamp16(int64_t value)
+{
+    return (int16_t)(value > 32767 ? 32767 : value < -32767 ? -32767 : value);
+}
+
+static inline int32_t embbert_clamp32(int64_t value)
+{
+    return (int32_t)(value > INT32_MAX ? INT32_MAX : value < -INT32_MAX ? -INT32_MAX : value);
+}
+
+/* The accumulator whose bits are `bits`: sums are taken modulo 2^32 and are known to fit at the end. */
+static inline int32_t embbert_from_bits(uint32_t bits)
+{
+    return bits <= (uint32_t)INT32_MAX ? (int32_t)bits : (int32_t)(bits - 0x80000000u) + INT32_MIN;
+}
+
+/* floor of the square root */
+static inline uint32_t embbert_isqrt(uint32_t value)
+{
+    uint32_t root = 0, bit = (uint32_t)1 << 30;
+
+    while (bit > value) {
+        bit >>= 2;
+    }
+    for (; bit != 0; bit >>= 2) {
+        if (value >= root + bit) {
+            value -= root + bit;
+            root = (root >> 1) + bit;
+        } else {
+            root >>= 1;
+        }
+    }
+    return root;
+}
+
+static inline uint32_t embbert_smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* RMS norm without a division per channel and without a float; the residual sum; the argmax. */
+#include "embbert_math.h"
+#include "embbert_ops.h"
+
+/* Bits up to and including the highest one of a number > 0. */
+static uint32_t bit_length(uint64_t value)
+{
+    uint32_t bits = 0;
+
+    while (value != 0) {
+        value >>= 1;
+        bits++;
+    }
+    return bits;
+}
+
+static void norm_row(const embbert_norm *op, const int16_t *restrict x, int8_t *restrict out)
+{
+    const int16_t *restrict gain = op->gain;
+    const uint32_t cols = op->cols;
+    uint64_t sum = op->epsilon;
+    int32_t inverse, half;
+    uint32_t c, bits, shift, scaled;
+
+    for (c = 0; c < cols; c++) {
+        sum += (uint32_t)((int32_t)x[c] * x[c]);
+    }
+    /* An even shift brings the sum into 2^30 .. 2^32 - 1; half of it is undone after the root. */
+    bits = bit_length(sum);
+    if (bits >= 31u) {
+        half = (int32_t)((bits - 31u) / 2u);
+        scaled = (uint32_t)(sum >> (2 * half));
+    } else {
+        half = -(int32_t)((32u - bits) / 2u);
+        scaled = (uint32_t)(sum << (-2 * half));
+    }
+    inverse = (int32_t)((uint32_t)INT32_MAX / embbert_isqrt(scaled));
+    shift = (uint32_t)(op->shift + half);
+    for (c = 0; c < cols; c++) {
+        out[c] = embbert_clamp8(embbert_round_shift((int64_t)(x[c] * inverse) * gain[c], shift));
+    }
+}
+
+void embbert_norm_rows(const embbert_norm *op, const int16_t *source, uint32_t rows, int8_t *out)
+{
+    uint32_t row;
+
+    for (row = 0; row < rows; row++) {
+        norm_row(op, source + (size_t)row * op->cols, out + (size_t)row * op->cols);
+    }
+}
+
+void embbert_add_rows(const int16_t *source, uint32_t rows, uint32_t cols, int16_t *out)
+{
+    const size_t count = (size_t)rows * cols;
+    const int16_t *restrict from = source;
+    int16_t *restrict to = out;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        to[i] = embbert_clamp16((int64_t)to[i] + from[i]);
+    }
+}
+
+uint32_t embbert_argmax(const int32_t *logits, uint32_t classes)
+{
+    uint32_t i, best = 0;
+
+    for (i = 1; i < classes; i++) {
+        if (logits[i] > logits[best]) {
+            best = i;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,29 @@
+/* The words for each status. */
+#include "embbert.h"
+
+const char *embbert_status_text(embbert_status status)
+{
+    switch (status) {
+    case EMBBERT_OK:
+        return "ok";
+    case EMBBERT_ARENA_NULL:
+        return "no arena was given";
+    case EMBBERT_ARENA_MISALIGNED:
+        return "the arena's address is not aligned as the model's header states";
+    case EMBBERT_ARENA_TOO_SMALL:
+        return "the arena is smaller than the model's header states";
+    case EMBBERT_TEXT_NULL:
+        return "no text was given";
+    case EMBBERT_RESULT_NULL:
+        return "no place for the result was given";
+    case EMBBERT_NO_TOKENS:
+        return "there are no tokens";
+    case EMBBERT_TOO_MANY_TOKENS:
+        return "there are more tokens than the model's max_length";
+    case EMBBERT_BAD_TOKEN:
+        return "a token id is outside the vocabulary";
+    case EMBBERT_SELF_TEST_FAILED:
+        return "the self-test's results differ from those of the exported model";
+    }
+    return "unknown status";
+}

@@ -1,0 +1,177 @@
+"""The generated control flow: operator structures and one C function per stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embbert.emit.constants import constants
+from embbert.quant import spec
+from embbert.quant.spec import ROWS_PER_PASS
+
+if TYPE_CHECKING:
+    from embbert.quant.spec import Op, Plan, Stage, Tensor
+
+ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
+VISITS = {
+    "text": f"every token, {ROWS_PER_PASS} at a time",
+    "first": "the first token only",
+    "one": "one row, no token",
+}
+
+
+def structures(plan: Plan, prefix: str) -> str:
+    """A `static const` structure per operator that has constants or scalars."""
+    arrays: dict[str, list[str]] = {}
+    for constant in constants(plan):
+        lines = arrays.setdefault(f"op_{constant.stage}_{constant.op}", [])
+        lines.append(f".{constant.field} = {prefix}_{constant.name},")
+    blocks = []
+    for stage in plan.stages:
+        for op in stage.ops:
+            name = f"op_{stage.name}_{op.name}"
+            kind, scalars = _scalars(op, plan)
+            if kind:
+                lines = arrays.get(name, []) + [f".{field} = {value}," for field, value in scalars.items()]
+                body = "\n".join(f"    {line}" for line in lines)
+                blocks.append(f"static const embbert_{kind} {name} = {{\n{body}\n}};\n")
+    return "\n".join(blocks)
+
+
+def functions(plan: Plan) -> str:
+    """One function `run_<stage>` per stage."""
+    return "\n".join(_stage(stage, plan) for stage in plan.stages)
+
+
+def calls(plan: Plan) -> str:
+    """The stages in order, as statements."""
+    return "\n".join(
+        f"    run_{stage.name}(a{', count' if _needs_count(stage) else ''});" for stage in plan.stages
+    )
+
+
+def _scalars(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:
+    """(name of the C structure without `embbert_`, its scalar fields); no name if there is no structure."""
+    if isinstance(op, spec.Embed):
+        cols, rank = op.token_weight.shape
+        shifts = {"token_shift": op.token_shift, "position_shift": op.position_shift}
+        return "embed", {"cols": cols, "rank": rank, **shifts}
+    if isinstance(op, spec.Norm):
+        return "norm", {"epsilon": f"UINT64_C({op.epsilon})", "cols": len(op.gain), "shift": op.shift}
+    if isinstance(op, spec.Linear):
+        outputs, inputs = op.weight.shape
+        source = plan.tensor(op.source).dtype.upper()
+        target = plan.tensor(op.out).dtype.upper() + ("_ADD" if op.accumulate else "")
+        types = {"source": f"EMBBERT_{source}", "target": f"EMBBERT_{target}"}
+        return "linear", {"inputs": inputs, "outputs": outputs, "shift": op.shift, **types}
+    if isinstance(op, spec.Attend):
+        return "attend", {
+            "exp_multiplier": op.exp_multiplier,
+            "out_multiplier": op.out_multiplier,
+            "cols": plan.tensor(op.keys).cols,
+            "exp_shift": op.exp_shift,
+            "out_shift": op.out_shift,
+        }
+    if isinstance(op, spec.Conv):
+        taps, channels = op.weight.shape
+        cols = plan.tensor(op.source).cols
+        sizes = {"cols": cols, "expansion": channels // cols, "taps": taps, "left": op.left}
+        return "conv", {**sizes, "shift": op.shift}
+    return "", {}
+
+
+def _needs_count(stage: Stage) -> bool:
+    whole = spec.Embed | spec.Attend | spec.Conv
+    return stage.rows == "text" or any(isinstance(op, whole) for op in stage.ops)
+
+
+def _stage(stage: Stage, plan: Plan) -> str:
+    looping = stage.rows == "text"
+    declarations: list[str] = []
+    before: list[str] = []
+    body: list[str] = []
+    after: list[str] = []
+    if looping:
+        declarations.append("    uint32_t row;")
+    for op in stage.ops:
+        if isinstance(op, spec.Embed):
+            declarations.append("    const uint32_t second = embbert_second_segment(a->ids, count);")
+        if isinstance(op, spec.Pool):
+            cols = plan.tensor(op.source).cols
+            visited = "count" if looping else "1u"
+            before.append(f"    embbert_pool_clear(a->sums, {cols}u);")
+            after.append(f"    embbert_pool_divide(a->sums, {cols}u, {visited}, {op.shift}u, a->{op.out});")
+            after.append(_trace(stage, op, plan, rows="1u", first="0u", indent=4))
+        body += _op(stage, op, plan, looping)
+    if looping:
+        least = f"count - row < {ROWS_PER_PASS}u ? count - row : {ROWS_PER_PASS}u"
+        body = [
+            f"    for (row = 0; row < count; row += {ROWS_PER_PASS}u) {{",
+            f"        const uint32_t rows = {least};",
+            "",
+            *(f"    {line}" for line in body),
+            "    }",
+        ]
+    if declarations:
+        declarations.append("")
+    parameters = "work *a, uint32_t count" if _needs_count(stage) else "work *a"
+    head = [f"/* {stage.name}: {VISITS[stage.rows]} */", f"static void run_{stage.name}({parameters})", "{"]
+    return "\n".join([*head, *declarations, *before, *body, *after, "}"]) + "\n"
+
+
+def _at(tensor: Tensor, looping: bool) -> str:
+    """Pointer to the first row of the pass."""
+    if tensor.span == "text" and looping:
+        return f"a->{tensor.name} + (size_t)row * {tensor.cols}u"
+    return f"a->{tensor.name}"
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{tensor.name} {tensor.dtype}[{tensor.cols}]"
+
+
+def _trace(stage: Stage, op: Op, plan: Plan, *, rows: str, first: str, indent: int) -> str:
+    out = plan.tensor(op.out)
+    at = _at(out, first == "row")
+    size = ELEMENT_BYTES[out.dtype]
+    where = f'"{stage.name}.{op.name}"'
+    return f"{' ' * indent}EMBBERT_TRACE_ROWS({where}, {at}, {rows}, {out.cols}u, {size}u, {first});"
+
+
+def _op(stage: Stage, op: Op, plan: Plan, looping: bool) -> list[str]:
+    """Statements for one operator on one pass, indented by 4."""
+    rows, first = ("rows", "row") if looping else ("1u", "0u")
+    name = f"op_{stage.name}_{op.name}"
+    out = plan.tensor(op.out)
+    target = _at(out, looping)
+    if isinstance(op, spec.Embed):
+        comment = f"ids -> {_shape(out)}"
+        call = f"embbert_embed_rows(&{name}, a->ids, second, {first}, {rows}, {target});"
+    elif isinstance(op, spec.Attend):
+        query, keys = plan.tensor(op.query), plan.tensor(op.keys)
+        comment = f"{_shape(query)} over all of {_shape(keys)} -> {_shape(out)}"
+        source = _at(query, looping)
+        call = f"embbert_attend_rows(&{name}, {source}, {rows}, a->{keys.name}, count, a->scores, {target});"
+    elif isinstance(op, spec.Conv):
+        source_tensor = plan.tensor(op.source)
+        comment = f"{op.weight.shape[0]} taps over {_shape(source_tensor)} -> {_shape(out)}"
+        call = f"embbert_conv_rows(&{name}, a->{op.source}, count, {first}, {rows}, {target});"
+    else:
+        source_tensor = plan.tensor(op.source)
+        source = _at(source_tensor, looping)
+        comment = f"{_shape(source_tensor)} -> {_shape(out)}"
+        if isinstance(op, spec.Norm):
+            call = f"embbert_norm_rows(&{name}, {source}, {rows}, {target});"
+        elif isinstance(op, spec.Linear):
+            comment += ", added to what is there" if op.accumulate else ""
+            call = f"embbert_linear_rows(&{name}, {source}, {rows}, {target});"
+        elif isinstance(op, spec.Add):
+            comment += ", added to what is there"
+            call = f"embbert_add_rows({source}, {rows}, {out.cols}u, {target});"
+        else:
+            bits = plan.tensor(op.source).dtype.removeprefix("int")
+            comment += ", the average over the rows"
+            call = f"embbert_pool_add{bits}({source}, {rows}, {source_tensor.cols}u, a->sums);"
+    lines = [f"    /* {op.name}: {comment} */", f"    {call}"]
+    if not isinstance(op, spec.Pool):
+        lines.append(_trace(stage, op, plan, rows=rows, first=first, indent=4))
+    return lines

@@ -1,0 +1,108 @@
+"""Replies of the compiled model against the reference, value by value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embbert.quant.reference import run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embbert.quant.spec import Plan
+    from embbert.text.tokenizer import Tokenizer
+    from embbert.verify.program import Question, Reply
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first value that differs.
+
+    Attributes:
+        question: index of the text.
+        where: `tokens`, `<stage>.<operator>`, `logits`, `result` or `status`.
+        row: of the operator's output; 0 where there are no rows.
+        index: within the row.
+        expected: the reference's value; None if it has none there.
+        actual: the compiled model's value; None if it has none there.
+    """
+
+    question: int
+    where: str
+    row: int
+    index: int
+    expected: int | None
+    actual: int | None
+
+    def __str__(self) -> str:
+        return (
+            f"text {self.question}: {self.where} differs first at row {self.row}, index {self.index}: "
+            f"expected {self.expected}, got {self.actual}"
+        )
+
+
+def expected_ids(question: Question, tokenizer: Tokenizer | None, plan: Plan) -> list[int]:
+    """Token ids of a question; bytes that are not UTF-8 count as U+FFFD, which tokenizers drop."""
+    if question.ids is not None or tokenizer is None:
+        return list(question.ids or ())
+    text, pair = (
+        part.decode("utf-8", errors="replace") if isinstance(part, bytes) else part
+        for part in (question.text, question.pair)
+    )
+    return tokenizer.encode(text or "", pair, max_length=plan.max_length)
+
+
+def compare(
+    plan: Plan,
+    tokenizer: Tokenizer | None,
+    index: int,
+    question: Question,
+    reply: Reply,
+    *,
+    classify: bool = True,
+    traced: bool = True,
+) -> tuple[Difference | None, int]:
+    """(first difference or None, values compared) of one reply, in order of execution."""
+    ids = expected_ids(question, tokenizer, plan)
+    pairs: list[tuple[str, NDArray[Any], NDArray[Any]]] = []
+    if question.ids is None:
+        pairs.append(("tokens", np.array([ids]), np.array([reply.ids])))
+    pairs.append(("status", np.zeros((1, 1), dtype=np.int64), np.array([[reply.status]])))
+    rows: list[tuple[str, NDArray[Any]]] = []
+    expected = run(plan, ids, trace=lambda name, values: rows.append((name, values)))
+    if traced:
+        nothing = np.zeros((0, 0), dtype=np.int8)
+        pairs += [(name, values, reply.trace.get(name, nothing)) for name, values in rows]
+    pairs.append(("logits", expected[None], reply.logits[None]))
+    if question.ids is None:
+        result = int(expected.argmax()) if classify else int(expected[0])
+        pairs.append(("result", np.array([[result]]), np.array([[reply.result]])))
+    count = 0
+    for where, wanted, found in pairs:
+        place = _first_difference(wanted, found)
+        if place is not None:
+            row, column = place
+            difference = Difference(
+                index, where, row, column, _value(wanted, row, column), _value(found, row, column)
+            )
+            return difference, count
+        count += wanted.size
+    return None, count
+
+
+def _first_difference(expected: NDArray[Any], actual: NDArray[Any]) -> tuple[int, int] | None:
+    rows = min(len(expected), len(actual))
+    cols = min(expected.shape[1], actual.shape[1])
+    wrong = np.argwhere(expected[:rows, :cols] != actual[:rows, :cols])
+    if len(wrong):
+        return int(wrong[0, 0]), int(wrong[0, 1])
+    if expected.shape == actual.shape:
+        return None
+    return (0, cols) if expected.shape[1] != actual.shape[1] else (rows, 0)
+
+
+def _value(values: NDArray[Any], row: int, column: int) -> int | None:
+    return int(values[row, column]) if row < values.shape[0] and column < values.shape[1] else None

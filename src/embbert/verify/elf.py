@@ -1,0 +1,84 @@
+"""Section sizes and symbols of an ELF object file, without tools."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embbert.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALLOCATED, SYMBOL_TABLE, OBJECT = 2, 2, 1
+
+
+@dataclass(frozen=True)
+class ObjectFile:
+    """What a linker would see.
+
+    Attributes:
+        sections: bytes by name, of the sections that end up in flash or RAM.
+        objects: bytes by name of every constant or variable.
+        undefined: symbols that other files must define.
+    """
+
+    sections: dict[str, int]
+    objects: dict[str, int]
+    undefined: frozenset[str]
+    defined: frozenset[str]
+
+
+def is_elf(path: Path) -> bool:
+    """Whether the file is an ELF file at all (macOS and Windows have other formats)."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def read_object(path: Path) -> ObjectFile:
+    """Read a relocatable ELF file, 32 or 64 bits, either byte order.
+
+    Raises:
+        CheckFailed: the file is damaged.
+    """
+    try:
+        return _parse(path.read_bytes())
+    except (struct.error, IndexError, ValueError) as error:
+        raise CheckFailed(f"{path} is not an object file that can be read ({error})") from error
+
+
+def _parse(data: bytes) -> ObjectFile:
+    wide, order = data[4] == 2, "<" if data[5] == 1 else ">"
+    # Offset of the section headers, their size and number, and which one holds the names.
+    (table,) = struct.unpack_from(order + ("Q" if wide else "I"), data, 40 if wide else 32)
+    size, count, names_at = struct.unpack_from(order + "HHH", data, 58 if wide else 46)
+    layout = order + ("IIQQQQIIQQ" if wide else "IIIIIIIIII")
+    headers = [struct.unpack_from(layout, data, table + index * size) for index in range(count)]
+    sections: dict[str, int] = {}
+    objects: dict[str, int] = {}
+    undefined: set[str] = set()
+    defined: set[str] = set()
+    for name, kind, flags, _, offset, length, link, _, _, entry in headers:
+        if flags & ALLOCATED:
+            label = _text(data, headers[names_at][4] + name)
+            sections[label] = sections.get(label, 0) + length
+        if kind != SYMBOL_TABLE:
+            continue
+        for at in range(offset + entry, offset + length, entry):
+            if wide:
+                place, info, _, section, _, symbol_size = struct.unpack_from(order + "IBBHQQ", data, at)
+            else:
+                place, _, symbol_size, info, _, section = struct.unpack_from(order + "IIIBBH", data, at)
+            symbol = _text(data, headers[link][4] + place)
+            if section == 0:
+                undefined.add(symbol)
+            else:
+                defined.add(symbol)
+                if info & 15 == OBJECT:
+                    objects[symbol] = symbol_size
+    return ObjectFile(sections, objects, frozenset(undefined - {""}), frozenset(defined))
+
+
+def _text(data: bytes, at: int) -> str:
+    return data[at : data.index(b"\0", at)].decode()

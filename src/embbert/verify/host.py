@@ -1,0 +1,243 @@
+"""`verify --on host`: export, compile, run real texts, compare everything."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embbert.emit.c99 import REPORT, export_c
+from embbert.errors import CheckFailed, UsageError
+from embbert.verify.compare import Difference, compare
+from embbert.verify.program import Export, Program, Question, logits
+from embbert.verify.sizes import Sizes, measure
+from embbert.verify.toolchain import STRICT, find_compiler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from embbert.quant.spec import Plan
+    from embbert.store import ModelFolder
+    from embbert.text.tokenizer import Tokenizer
+    from embbert.verify.toolchain import Compiler
+
+PREFIX = "model"
+COMPARED = ("-O2",)
+STACK_SAMPLE = 32
+
+TRICKY: tuple[str | bytes, ...] = (
+    "",
+    " \t\r\n ",
+    "a",
+    "please " * 600 + "stop",
+    "x" * 5000,
+    "Déjà vu à Noël: Größe, Żółć, Ελληνικά, Привет, 漢字かな交じり文, 한국어, नमस्ते, שלום",
+    "\U0001f642 \U0001f469\u200d\U0001f469\u200d\U0001f467 \ufeff\u200d\u0301",
+    "[CLS] [SEP] [MASK] ##ing 3.14 #1 'quoted' \"double\" back\\slash %s %n",
+    "null\0byte",
+    b"\xff\xfe\x80 broken \xc3( \xe2\x82 \xf0\x9f\x98 \xed\xa0\x80 \xc0\x80 end",
+    bytes(range(256)),
+)
+"""Inputs that break careless code: nothing, blanks, far too much, many scripts, bytes that are no text."""
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """What a verification found.
+
+    Attributes:
+        compiler: version line.
+        texts: inputs compared.
+        values: integers compared: token ids, every operator's outputs, logits, answers.
+        difference: the first one that differs, or None.
+        stated: bytes of constants, tokenizer, code_margin, arena and stack that the report states.
+        stack: most bytes of stack that a call used; None where a difference ended the run.
+        sizes: measured bytes; None where objects are not ELF.
+        problems: every contradiction, as sentences; empty if all is well.
+    """
+
+    compiler: str
+    texts: int
+    values: int
+    difference: Difference | None
+    stated: dict[str, int]
+    stack: int | None
+    sizes: Sizes | None
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing contradicts the reference or the report."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def questions(
+    folder: ModelFolder, texts: Sequence[str], pairs: Sequence[str] | None = None, *, tricky: bool = True
+) -> list[Question]:
+    """Real texts, and TRICKY ones after them; for a pair model a tricky text meets its successor.
+
+    Raises:
+        UsageError: a pair model without pairs, or pairs for a model of single texts.
+    """
+    if folder.pair != (pairs is not None):
+        wanted = "pairs of texts" if folder.pair else "single texts, not pairs"
+        raise UsageError(f"this model reads {wanted}")
+    if pairs is None:
+        asked = [Question(text) for text in texts]
+        return asked + ([Question(text) for text in TRICKY] if tricky else [])
+    asked = [Question(first, second) for first, second in zip(texts, pairs, strict=True)]
+    after = (*TRICKY[1:], TRICKY[0])
+    return asked + ([Question(*both) for both in zip(TRICKY, after, strict=True)] if tricky else [])
+
+
+def verify_host(
+    folder: ModelFolder,
+    plan: Plan,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    compiler: str | None = None,
+    max_length: int | None = None,
+) -> HostResult:
+    """Export a model to a temporary folder, compile it and compare it with the reference.
+
+    Args:
+        folder: the model.
+        plan: its integer plan, the reference.
+        texts: what to run; TRICKY texts are added.
+        pairs: as many second texts, for a model of pairs.
+        compiler: name of the compiler; the first of cc, gcc, clang if None.
+        max_length: as `export_c`'s.
+
+    Raises:
+        CheckFailed: the C does not compile without warnings or crashes.
+        ToolMissingError: there is no compiler.
+    """
+    asked = questions(folder, texts, pairs)
+    with tempfile.TemporaryDirectory(prefix="embbert-") as place:
+        out = Path(place) / "export"
+        export_c(folder, plan, out, prefix=PREFIX, max_length=max_length)
+        return check_export(out, plan, folder.tokenizer, asked, compiler=compiler)
+
+
+def check_export(
+    path: Path,
+    plan: Plan,
+    tokenizer: Tokenizer,
+    asked: Sequence[Question],
+    *,
+    compiler: str | None = None,
+) -> HostResult:
+    """Compare an export that lies at `path` with the reference; see `verify_host`."""
+    from embbert.emit.render import shortened  # noqa: PLC0415 - templates are only needed here
+
+    found = find_compiler(compiler)
+    report, export = read_export(path)
+    plan = shortened(plan, report["max_length"])
+    with tempfile.TemporaryDirectory(prefix="embbert-") as place:
+        folder = Path(place)
+        for source in export.sources():
+            found.compile([source], folder / "strict.o", ["-c", "-O1", *STRICT])
+        program = Program(export, found, folder, COMPARED, trace=True)
+        difference, values = None, 0
+        for index, (question, reply) in enumerate(zip(asked, program.ask(asked), strict=True)):
+            classify = export.task == "classify"
+            difference, count = compare(plan, tokenizer, index, question, reply, classify=classify)
+            values += count
+            if difference is not None:
+                break
+        sizes = measure(export, found, folder, report)
+        problems = [] if difference is None else [str(difference)]
+        problems += sizes.problems if sizes else ()
+        stack = None
+        if difference is None:
+            stack = measured_stack(export, found, folder, asked[-STACK_SAMPLE:])
+            if stack > report["bytes"]["stack"]:
+                problems.append(
+                    f"a call used {stack} bytes of stack, the header states {report['bytes']['stack']}"
+                )
+    return HostResult(
+        found.version,
+        len(asked),
+        values,
+        difference,
+        report["bytes"],
+        stack,
+        sizes,
+        tuple(problems),
+    )
+
+
+def measured_stack(export: Export, compiler: Compiler, folder: Path, asked: Sequence[Question]) -> int:
+    """Most bytes of stack that one of these calls uses, compiled with -Os."""
+    program = Program(export, compiler, folder, ["-Os"], stack=True)
+    return max((reply.stack for reply in program.ask(asked)), default=0)
+
+
+def read_export(path: Path) -> tuple[dict[str, Any], Export]:
+    """(report.json, what the harness needs to know) of an exported folder.
+
+    Raises:
+        CheckFailed: there is no readable report.
+    """
+    try:
+        report = json.loads((path / REPORT).read_text(encoding="utf-8"))
+        export = Export(path, report["prefix"], report["task"], report["pair"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckFailed(f"{path} is not an export: {error}") from error
+    return report, export
+
+
+class HostModel:
+    """A model compiled once, for whole test sets.
+
+    Args:
+        folder: the model.
+        plan: its integer plan.
+        compiler: name of the compiler; the first of cc, gcc, clang if None.
+        flags: optimisation.
+
+    Use as a context manager; the compiled program lives in a temporary folder.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        plan: Plan,
+        *,
+        compiler: str | None = None,
+        flags: Sequence[str] = ("-O3", "-march=native"),
+    ) -> None:
+        self._folder = folder
+        self._place = tempfile.TemporaryDirectory(prefix="embbert-")
+        place = Path(self._place.name)
+        export_c(folder, plan, place / "export", prefix=PREFIX)
+        _, export = read_export(place / "export")
+        self._program = Program(export, find_compiler(compiler), place, flags)
+
+    def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.int32]:
+        """Logits [texts, classes] of the compiled C, in units of 1/65536.
+
+        Raises:
+            CheckFailed: the program crashed or returned an error.
+        """
+        return logits(self._program.ask(questions(self._folder, texts, pairs, tricky=False)))
+
+    def close(self) -> None:
+        """Remove the temporary folder."""
+        self._place.cleanup()
+
+    def __enter__(self) -> HostModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,219 @@
+"""An exported model compiled with the harness around it, and what it answers."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embbert.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from embbert.verify.toolchain import Compiler
+
+BATCH = 64
+TIMEOUT = 3600
+
+
+@dataclass(frozen=True)
+class Question:
+    """One input: a text, a pair of texts, or token ids.
+
+    Attributes:
+        text: text, or bytes that need not be UTF-8; None if there are ids.
+        pair: second text of a pair.
+        ids: token ids.
+    """
+
+    text: str | bytes | None = None
+    pair: str | bytes | None = None
+    ids: tuple[int, ...] | None = None
+
+    def request(self) -> bytes:
+        """As the harness reads it."""
+        if self.ids is not None:
+            parts, kind = [np.array(self.ids, dtype=np.uint16).tobytes()], b"i"
+        elif self.pair is not None:
+            parts, kind = [_bytes(self.text), _bytes(self.pair)], b"p"
+        else:
+            parts, kind = [_bytes(self.text)], b"t"
+        return kind + b"".join(struct.pack("=I", len(part)) + part for part in parts)
+
+
+@dataclass
+class Reply:
+    """What the compiled model answered to one question.
+
+    Attributes:
+        status: an `embbert_status`; 0 is success.
+        ids: token ids that it made of the text.
+        trace: by operator, the rows that it wrote [rows visited, cols]; only from a traced build.
+        logits: [classes] int32.
+        result: class index, or the regression's value.
+        stack: bytes of stack that the call used; only from a stack build.
+    """
+
+    status: int = -1
+    ids: tuple[int, ...] = ()
+    trace: dict[str, NDArray[np.signedinteger]] = field(default_factory=dict)
+    logits: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    result: int = 0
+    stack: int = 0
+
+
+@dataclass(frozen=True)
+class Export:
+    """Where an export lies and which of the harness's switches fit it.
+
+    Attributes:
+        path: the folder.
+        prefix: of its names.
+        task: `classify` or `regress`.
+        pair: it reads pairs.
+        text_front: it has a tokenizer.
+    """
+
+    path: Path
+    prefix: str
+    task: str
+    pair: bool
+    text_front: bool = True
+
+    def sources(self) -> list[Path]:
+        """Its C files, in order of name."""
+        return sorted(self.path.glob("*.c"))
+
+    def defines(self) -> list[str]:
+        """Compiler flags that tell the harness about it."""
+        flags = [f"-DHARNESS_PREFIX={self.prefix}", f"-DHARNESS_UPPER={self.prefix.upper()}"]
+        flags += ["-include", f"{self.path / self.prefix}.h"]
+        flags += ["-DHARNESS_REGRESS"] if self.task == "regress" else []
+        flags += ["-DHARNESS_PAIR"] if self.pair and self.text_front else []
+        return flags if self.text_front else [*flags, "-DHARNESS_IDS_ONLY"]
+
+
+class Program:
+    """A compiled harness. Each call runs it anew.
+
+    Args:
+        export: the C to compile.
+        compiler: with what.
+        folder: where the executable goes.
+        flags: optimisation and sanitizer flags.
+        trace: report every operator.
+        stack: measure the stack.
+
+    Raises:
+        CheckFailed: the C does not compile.
+    """
+
+    def __init__(
+        self,
+        export: Export,
+        compiler: Compiler,
+        folder: Path,
+        flags: Sequence[str],
+        *,
+        trace: bool = False,
+        stack: bool = False,
+    ) -> None:
+        self.path = folder / f"harness{'_trace' if trace else ''}{'_stack' if stack else ''}"
+        switches = [*flags, "-std=c99", *export.defines()]
+        switches += ["-DEMBBERT_TRACE"] if trace else []
+        switches += ["-DHARNESS_STACK"] if stack else []
+        with resources.as_file(resources.files("embbert.verify") / "harness.c") as harness:
+            compiler.compile([harness, *export.sources()], self.path, switches)
+
+    def ask(self, questions: Sequence[Question]) -> Iterator[Reply]:
+        """One reply per question, in order.
+
+        Raises:
+            CheckFailed: the program crashed; the message holds what a sanitizer said.
+        """
+        for start in range(0, len(questions), BATCH):
+            batch = questions[start : start + BATCH]
+            done = subprocess.run(
+                [str(self.path)],
+                input=b"".join(question.request() for question in batch),
+                capture_output=True,
+                check=False,
+                timeout=TIMEOUT,
+            )
+            if done.returncode != 0:
+                said = done.stderr.decode(errors="replace").strip()
+                raise CheckFailed(f"the compiled model stopped with exit code {done.returncode}:\n{said}")
+            yield from _replies(done.stdout)
+
+
+def logits(replies: Iterable[Reply]) -> NDArray[np.int32]:
+    """Logits [questions, classes] of replies that must all be successes.
+
+    Raises:
+        CheckFailed: one is not.
+    """
+    rows = []
+    for index, reply in enumerate(replies):
+        if reply.status != 0:
+            raise CheckFailed(f"text {index}: the compiled model returned status {reply.status}")
+        rows.append(reply.logits)
+    return np.array(rows, dtype=np.int32)
+
+
+def _bytes(text: str | bytes | None) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    return (text or "").encode("utf-8", errors="replace")
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, count: int) -> bytes:
+        piece = self.data[self.at : self.at + count]
+        if len(piece) < count:
+            raise CheckFailed("the compiled model's output is cut off")
+        self.at += count
+        return piece
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(4), "little" if np.little_endian else "big")
+
+
+def _replies(data: bytes) -> Iterator[Reply]:
+    reader = _Reader(data)
+    reply = Reply()
+    parts: dict[str, list[NDArray[np.signedinteger]]] = {}
+    while reader.at < len(data):
+        tag = reader.take(1)
+        if tag == b"I":
+            count = reader.number()
+            reply.ids = tuple(np.frombuffer(reader.take(2 * count), dtype=np.uint16).tolist())
+        elif tag == b"T":
+            name = reader.take(reader.number()).decode()
+            _, rows, cols, size = (reader.number() for _ in range(4))
+            values = np.frombuffer(reader.take(rows * cols * size), dtype=f"i{size}")
+            parts.setdefault(name, []).append(values.reshape(rows, cols))
+        elif tag == b"L":
+            reply.logits = np.frombuffer(reader.take(4 * reader.number()), dtype=np.int32)
+        elif tag == b"R":
+            reply.result = int(np.uint32(reader.number()).astype(np.int32))
+        elif tag == b"S":
+            reply.stack = reader.number()
+        elif tag == b"E":
+            reply.status = reader.number()
+            reply.trace = {name: np.concatenate(rows) for name, rows in parts.items()}
+            yield reply
+            reply, parts = Reply(), {}
+        else:
+            raise CheckFailed(f"the compiled model's output is damaged at byte {reader.at}")

@@ -1,0 +1,89 @@
+"""What the compiled objects of an export hold, against what its report states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from embbert.verify.elf import is_elf, read_object
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embbert.verify.program import Export
+    from embbert.verify.toolchain import Compiler
+
+ALLOWED = frozenset({"memcpy", "memset", "memmove"})
+"""Symbols that a compiler may call on its own and every C environment has."""
+
+WRITABLE = (".data", ".bss", ".tdata", ".tbss")
+# Unwind tables are a host's; a bare-metal build has none.
+IGNORED = (".eh_frame", ".note")
+FLAGS = ("-std=c99", "-Os", "-fno-pie", "-fno-pic")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes measured from object files compiled with -Os for this machine.
+
+    Attributes:
+        constants: arrays of the model.
+        tokenizer: tables of the tokenizer.
+        code: everything else in flash: machine code, structures, labels, self-test, padding.
+        writable: initialised or zeroed globals.
+        undefined: symbols that neither the export nor ALLOWED has.
+        problems: what contradicts the report, as sentences.
+    """
+
+    constants: int
+    tokenizer: int
+    code: int
+    writable: int
+    undefined: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, Any]) -> Sizes | None:
+    """Compile every file on its own and add up; None where objects are not ELF.
+
+    Raises:
+        CheckFailed: a file does not compile.
+    """
+    constants = tokenizer = total = writable = 0
+    wanted: set[str] = set()
+    given: set[str] = set(ALLOWED)
+    for source in export.sources():
+        target = folder / f"{source.stem}.o"
+        compiler.compile([source], target, ["-c", *FLAGS])
+        if not is_elf(target):
+            return None
+        found = read_object(target)
+        wanted |= found.undefined
+        given |= found.defined
+        for name, size in found.sections.items():
+            if name.startswith(WRITABLE) and not name.startswith(".data.rel.ro"):
+                writable += size
+            elif not name.startswith(IGNORED):
+                total += size
+        if source.name == f"{export.prefix}_weights.c":
+            constants = sum(found.objects.values())
+        elif source.name == f"{export.prefix}_tokenizer.c":
+            own = f"{export.prefix}_tokenizer"
+            tokenizer = sum(size for name, size in found.objects.items() if name != own)
+    code = total - constants - tokenizer
+    undefined = tuple(sorted(wanted - given))
+    stated = report["bytes"]
+    problems = []
+    if constants != stated["constants"]:
+        problems.append(f"the model's constants are {constants} bytes, the report says {stated['constants']}")
+    if tokenizer != stated["tokenizer"]:
+        problems.append(
+            f"the tokenizer's tables are {tokenizer} bytes, the report says {stated['tokenizer']}"
+        )
+    if code > stated["code_margin"]:
+        problems.append(f"code takes {code} bytes, more than the stated {stated['code_margin']}")
+    if writable:
+        problems.append(f"there are {writable} bytes of writable globals")
+    if undefined:
+        problems.append(f"the code calls {', '.join(undefined)}")
+    return Sizes(constants, tokenizer, code, writable, undefined, tuple(problems))

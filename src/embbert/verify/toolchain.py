@@ -1,0 +1,66 @@
+"""The C compiler of this machine: finding it and running it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from embbert.errors import CheckFailed, ToolMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CANDIDATES = ("cc", "gcc", "clang")
+INSTALL = "apt-get install gcc libc6-dev"
+STRICT = (
+    *("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla", "-Wcast-qual"),
+    *("-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"),
+)
+"""Flags under which emitted code must compile without a word."""
+
+TIMEOUT = 600
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler that was found.
+
+    Attributes:
+        command: as it is run.
+        version: first line of its `--version`.
+    """
+
+    command: str
+    version: str
+
+    def compile(self, sources: Sequence[Path], out: Path, flags: Sequence[str]) -> None:
+        """Compile, and link unless the flags say otherwise.
+
+        Raises:
+            CheckFailed: the compiler refused; the message holds what it said.
+        """
+        done = _run([self.command, *flags, *map(str, sources), "-o", str(out)])
+        if done.returncode != 0:
+            raise CheckFailed(f"{self.command} does not compile the emitted C:\n{done.stderr.strip()}")
+
+
+def find_compiler(name: str | None = None) -> Compiler:
+    """The named compiler, or the first of cc, gcc and clang.
+
+    Raises:
+        ToolMissingError: it is not installed.
+    """
+    for candidate in CANDIDATES if name is None else (name,):
+        if shutil.which(candidate):
+            lines = _run([candidate, "--version"]).stdout.splitlines()
+            return Compiler(candidate, lines[0] if lines else candidate)
+    raise ToolMissingError(name or "a C compiler", INSTALL)
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT
+    )

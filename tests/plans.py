@@ -1,0 +1,80 @@
+"""Integer plans at the edges of the number format, and exports of them that need no tokenizer."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import factory
+from embbert.emit.c99 import runtime_files
+from embbert.emit.checks import check
+from embbert.emit.render import Interface, render
+from embbert.quant import spec
+from embbert.verify.program import Export, Question
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embbert.quant.spec import Op, Plan
+
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+
+
+def wild_plan(seed: int, **changes: object) -> Plan:
+    """A plan of random integers: full-range weights, multipliers of both signs, some rows saturated."""
+    rng = np.random.default_rng(seed)
+    plan = factory.random_plan(factory.small_config(**changes), seed=seed)
+    stages = tuple(
+        dataclasses.replace(stage, ops=tuple(_wild(op, rng) for op in stage.ops)) for stage in plan.stages
+    )
+    plan = dataclasses.replace(plan, stages=stages)
+    check(plan)
+    return plan
+
+
+def _wild(op: Op, rng: np.random.Generator) -> Op:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(op):
+        value = getattr(op, field.name)
+        if not isinstance(value, np.ndarray):
+            continue
+        if field.name.endswith("multiplier"):
+            values[field.name] = rng.integers(-(2**31) + 1, 2**31, value.shape).astype(np.int32)
+        elif field.name == "bias":
+            values[field.name] = rng.integers(-(2**17), 2**17, value.shape).astype(np.int32)
+        else:
+            limit = np.iinfo(value.dtype).max
+            values[field.name] = rng.integers(-limit, limit + 1, value.shape).astype(value.dtype)
+    if isinstance(op, spec.Linear):
+        # Half of the outputs of an int8 layer saturate, few of the wider ones.
+        values["shift"] = int(rng.integers(36, 41)) + (3 if op.weight.shape[0] == 3 else 0)
+    elif isinstance(op, spec.Conv):
+        values["shift"] = int(rng.integers(37, 41))
+    elif isinstance(op, spec.Embed):
+        values |= {"token_shift": int(rng.integers(28, 34)), "position_shift": int(rng.integers(28, 34))}
+    elif isinstance(op, spec.Norm):
+        values |= {"shift": int(rng.integers(36, 41)), "epsilon": int(rng.choice([1, 1000, 2**33]))}
+    elif isinstance(op, spec.Attend):
+        values["exp_multiplier"] = int(rng.integers(2**27, 2**31))
+        values["exp_shift"] = int(rng.integers(30, 36))
+    return dataclasses.replace(op, **values)
+
+
+def write_export(plan: Plan, path: Path) -> Export:
+    """Emit a plan without tokenizer; only token ids can be run."""
+    interface = Interface("net", "classify", ("one", "two", 'th"r\\ee??/'), pair=False, text_front=False)
+    path.mkdir()
+    for name, text in {**render(plan, interface), **runtime_files(tokenizer=False)}.items():
+        (path / name).write_text(text, encoding="utf-8")
+    return Export(path, "net", "classify", pair=False, text_front=False)
+
+
+def id_questions(plan: Plan, seed: int = 0, count: int = 24) -> list[Question]:
+    """Token ids of every small length, the largest one, with and without a second segment."""
+    rng = np.random.default_rng(seed)
+    lengths = [*range(1, 10), plan.max_length, plan.max_length]
+    lengths += rng.integers(1, plan.max_length + 1, max(count - len(lengths), 0)).tolist()
+    return [Question(ids=tuple(rng.integers(0, plan.vocab_size, length).tolist())) for length in lengths]

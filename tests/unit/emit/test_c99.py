@@ -1,0 +1,164 @@
+"""The exported folder: complete, reproducible, and never in the way of the user's files."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import embbert
+import folders
+from embbert import footprint
+from embbert.emit.c99 import check_prefix, contents, export_c, runtime_files
+from embbert.emit.golden import TEXTS
+from embbert.emit.render import c_string, shortened
+from embbert.errors import UsageError
+from embbert.quant.plan_io import load_plan
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = folders.small_folder(tmp_path / "model")
+    return folder, load_plan(folder)
+
+
+def snapshot(path):
+    return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from embbert.emit.c99 import export_c
+from embbert.quant.plan_io import load_plan
+from embbert.store import load_model
+folder = load_model(Path(sys.argv[1]))
+export_c(folder, load_plan(folder), Path(sys.argv[2]), prefix="net")
+"""
+
+
+def test_same_model_same_bytes(model, tmp_path):
+    folder, plan = model
+    export_c(folder, plan, tmp_path / "here", prefix="net")
+    for seed in ("1", "777"):
+        target = tmp_path / f"elsewhere{seed}" / "deep"
+        source = str(Path(embbert.__file__).parents[1])
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": source, "TZ": f"UTC+{seed[0]}"}
+        command = [sys.executable, "-c", SCRIPT, str(folder.path), str(target)]
+        subprocess.run(command, check=True, env=environment, cwd="/")
+        assert snapshot(target) == snapshot(tmp_path / "here")
+
+
+def test_files_hold_no_paths_and_only_ascii_c(model, tmp_path):
+    folder, plan = model
+    export_c(folder, plan, tmp_path / "out")
+    for name, data in snapshot(tmp_path / "out").items():
+        assert str(tmp_path).encode() not in data
+        if name.endswith((".c", ".h")):
+            data.decode("ascii")
+            assert data.endswith(b"\n")
+
+
+def test_report_is_the_account_of_the_export(model, tmp_path):
+    folder, plan = model
+    returned = export_c(folder, plan, tmp_path / "out", prefix="door")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report == returned
+    stated = footprint.deployed(folder.config, 3)
+    assert (
+        report["bytes"]["constants"] == stated.constant_bytes == sum(c["bytes"] for c in report["constants"])
+    )
+    assert report["bytes"]["arena"] == stated.arena_bytes == sum(r["bytes"] for r in report["arena"])
+    header = (tmp_path / "out" / "door.h").read_text()
+    assert f"#define DOOR_ARENA_BYTES {stated.arena_bytes}u" in header
+    for name, digest in report["files"].items():
+        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+    assert set(report["files"]) | {"report.json"} == set(snapshot(tmp_path / "out"))
+    sources = (tmp_path / "out" / "CMakeLists.txt").read_text()
+    assert all(name in sources for name in report["files"] if name.endswith(".c"))
+
+
+def test_fewer_tokens_cut_table_and_arena(model):
+    folder, plan = model
+    full = contents(folder, plan, "model")[1]
+    short = contents(folder, shortened(plan, 8), "model")[1]
+    rank = folder.config.embedding_size
+    assert full["bytes"]["constants"] - short["bytes"]["constants"] == (plan.max_length - 8) * rank
+    assert short["bytes"]["arena"] == footprint.deployed(folder.config, 3, 8).arena_bytes
+    assert short["model_sha256"] != full["model_sha256"]
+
+
+@pytest.mark.parametrize("length", [0, 3, 25, -1])
+def test_lengths_out_of_range_are_refused(model, tmp_path, length):
+    with pytest.raises(UsageError, match="max_length must be between 4 and the model's 24"):
+        export_c(*model, tmp_path / "out", max_length=length)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_earlier_export_is_replaced_only_when_asked(model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    export_c(*model, out)
+    before = snapshot(out)
+    with pytest.raises(UsageError, match="add --overwrite"):
+        export_c(*model, out, prefix="other")
+    assert snapshot(out) == before
+    export_c(*model, out, prefix="other", overwrite=True)
+    assert "other.h" in snapshot(out)
+    assert "model.h" not in snapshot(out)
+
+
+def test_foreign_folders_and_files_are_left_alone(model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="not an earlier export"):
+        export_c(*model, out, overwrite=True)
+    (out / "report.json").write_text('{"embbert_export": 1, "files": {"a": 1}}')
+    with pytest.raises(UsageError, match=r"thesis\.txt, which no export wrote"):
+        export_c(*model, out, overwrite=True)
+    (out / "report.json").write_text('{"embbert_export": 1, "files": 3}')
+    with pytest.raises(UsageError, match="not an earlier export"):
+        export_c(*model, out, overwrite=True)
+    with pytest.raises(UsageError, match="not an earlier export"):
+        export_c(*model, out / "thesis.txt", overwrite=True)
+    assert (out / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("prefix", ["", "9a", "a-b", "a b", "int", "run", "embbert_x", "ä", "a" * 33, "a\n"])
+def test_what_cannot_begin_a_c_name_is_refused(prefix):
+    with pytest.raises(UsageError, match="cannot begin C names"):
+        check_prefix(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["model", "Door_2", "x"])
+def test_identifiers_are_accepted(prefix):
+    check_prefix(prefix)
+
+
+def test_strings_survive_the_c_compiler(tmp_path):
+    text = 'quote " back\\slash trigraph ??/ tab\t null\0 é 漢 🙂 \x7f123'
+    source = tmp_path / "a.c"
+    source.write_text(
+        "#include <stdio.h>\nstatic const char s[] = "
+        + c_string(text)
+        + ";\nint main(void) { return fwrite(s, 1, sizeof s - 1, stdout) == 0; }\n"
+    )
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", source, "-o", tmp_path / "a"], check=True)
+    done = subprocess.run([tmp_path / "a"], capture_output=True, check=True)
+    assert done.stdout == text.encode()
+
+
+def test_golden_texts_cover_nothing_plenty_and_unicode():
+    assert "" in TEXTS
+    assert max(map(len, TEXTS)) > 250
+    assert any(not text.isascii() for text in TEXTS)
+
+
+def test_runtime_files_are_shipped_whole():
+    names = set(runtime_files())
+    assert {"embbert.h", "embbert_ops.h", "embbert_linear.c", "embbert_tokenizer.c"} <= names
+    assert not any("tokenizer" in name for name in runtime_files(tokenizer=False))

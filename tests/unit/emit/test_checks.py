@@ -1,0 +1,102 @@
+"""Plans that the C could not run exactly are refused by name."""
+
+import dataclasses
+
+import pytest
+
+import factory
+from embbert.emit.checks import check, reads
+from embbert.errors import ModelError
+from embbert.quant import spec
+
+
+def plan_with(change, stage_name="layer0", **config):
+    """A good plan with the operators of one stage changed by a function."""
+    plan = factory.random_plan(factory.small_config(**config))
+    stages = tuple(
+        dataclasses.replace(stage, ops=tuple(change(list(stage.ops)))) if stage.name == stage_name else stage
+        for stage in plan.stages
+    )
+    return dataclasses.replace(plan, stages=stages)
+
+
+@pytest.mark.parametrize("config", [{}, {"residual": True}, {"pooling": "mean"}, {"num_layers": 1}])
+def test_real_plans_pass(config):
+    check(factory.random_plan(factory.small_config(**config)))
+
+
+def test_a_shift_that_could_leave_its_range_is_refused():
+    def widen(ops):
+        return [
+            dataclasses.replace(op, shift=51, epsilon=2**61) if isinstance(op, spec.Norm) else op
+            for op in ops
+        ]
+
+    with pytest.raises(ModelError, match=r"layer0\.norm: its shift can become 6\d, outside"):
+        check(plan_with(widen))
+
+
+def test_a_tensor_written_for_the_first_row_only_is_not_read_whole():
+    plan = factory.random_plan(factory.small_config(num_layers=3))
+    stages = tuple(
+        dataclasses.replace(stage, rows="first") if stage.name == "layer0" else stage for stage in plan.stages
+    )
+    with pytest.raises(ModelError, match=r"layer1\.query: it reads rows of x1 that nothing has written"):
+        check(dataclasses.replace(plan, stages=stages))
+
+
+def test_an_operator_does_not_write_over_its_input():
+    onto = {"attend": {"out": "q"}, "out": {"source": "q"}}
+
+    def onto_itself(ops):
+        return [dataclasses.replace(op, **onto.get(op.name, {})) for op in ops]
+
+    with pytest.raises(ModelError, match=r"layer0\.attend: it writes over what it reads"):
+        check(plan_with(onto_itself))
+
+
+def test_one_average_per_stage():
+    def twice(ops):
+        return [*ops, dataclasses.replace(ops[-1], name="again")]
+
+    with pytest.raises(ModelError, match="averages twice"):
+        check(plan_with(twice, "layer1", pooling="mean"))
+
+
+@pytest.mark.parametrize("name", ["int", "scores", "while"])
+def test_names_that_c_needs_are_refused(name):
+    plan = factory.random_plan(factory.small_config())
+    extra = spec.Tensor(name, "int8", 4, "pass", 1.0)
+    with pytest.raises(ModelError, match=f"cannot be called '{name}'"):
+        check(dataclasses.replace(plan, tensors=(*plan.tensors, extra)))
+
+
+def test_two_operators_cannot_share_a_c_name():
+    plan = factory.random_plan(factory.small_config())
+    head = plan.stages[-1]
+    stages = (
+        *plan.stages[:-1],
+        dataclasses.replace(head, name="a_b", ops=(dataclasses.replace(head.ops[0], name="c"),)),
+        dataclasses.replace(head, name="a", ops=(dataclasses.replace(head.ops[0], name="b_c"),)),
+    )
+    with pytest.raises(ModelError, match="called a_b_c in C"):
+        check(dataclasses.replace(plan, stages=stages))
+
+
+def test_rows_that_are_added_to_exist():
+    plan = factory.random_plan(factory.small_config(residual=True, num_layers=2))
+    stages = tuple(
+        dataclasses.replace(stage, rows="first") if stage.name == "layer0" else stage for stage in plan.stages
+    )
+    check(dataclasses.replace(plan, stages=stages))  # the residual stream is whole since the embedding
+
+
+def test_reads_of_every_operator():
+    plan = factory.random_plan(factory.small_config(residual=True))
+    found = {f"{stage.name}.{op.name}": reads(op) for stage in plan.stages for op in stage.ops}
+    assert found["layer0.out"] == (["ctx"], [])
+    assert found["layer0.contract"] == (["u"], [])
+    assert found["layer0.add"] == (["y"], [])
+    assert found["layer0.attend"] == (["q"], ["x"])
+    assert found["layer0.conv"] == ([], ["x"])
+    assert found["embed.embed"] == ([], [])

@@ -1,0 +1,71 @@
+"""What crosses the pipe to the compiled model."""
+
+import contextlib
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embbert.errors import CheckFailed
+from embbert.verify.program import Question, Reply, _replies, logits
+
+
+def test_requests_carry_sizes_before_bytes():
+    assert Question("é").request() == b"t\x02\0\0\0\xc3\xa9"
+    assert Question("a", b"\xff").request() == b"p\x01\0\0\0a\x01\0\0\0\xff"
+    assert Question(ids=(2, 258)).request() == b"i\x04\0\0\0\x02\0\x02\x01"
+    assert Question("\ud800").request() == b"t\x01\0\0\0?"
+
+
+def record(tag, *numbers):
+    return tag + struct.pack(f"={len(numbers)}I", *numbers)
+
+
+def stream():
+    trace = record(b"T", 3) + b"a.b"
+    first = trace + struct.pack("=4I", 0, 2, 2, 2) + np.array([1, -2, 3, 4], "i2").tobytes()
+    second = trace + struct.pack("=4I", 2, 1, 2, 2) + np.array([5, 6], "i2").tobytes()
+    ids = record(b"I", 2) + np.array([2, 9], "u2").tobytes()
+    return (
+        ids
+        + first
+        + second
+        + record(b"L", 1, 2**32 - 5)
+        + record(b"R", 7)
+        + record(b"S", 99)
+        + record(b"E", 0)
+    )
+
+
+def test_replies_join_the_rows_of_all_passes():
+    one, two = _replies(stream() + record(b"E", 3))
+    assert one.ids == (2, 9)
+    assert one.trace["a.b"].tolist() == [[1, -2], [3, 4], [5, 6]]
+    assert one.logits.tolist() == [-5]
+    assert (one.result, one.stack, one.status) == (7, 99, 0)
+    assert (two.status, two.trace) == (3, {})
+
+
+@given(st.integers(1, len(stream()) - 1))
+def test_a_cut_stream_gives_no_reply(length):
+    with contextlib.suppress(CheckFailed):
+        assert list(_replies(stream()[:length])) == []
+
+
+def test_a_stream_cut_within_a_record_is_noticed():
+    with pytest.raises(CheckFailed, match="cut off"):
+        list(_replies(stream()[:-1]))
+
+
+def test_a_damaged_stream_is_refused():
+    with pytest.raises(CheckFailed, match="damaged"):
+        list(_replies(b"X" + stream()))
+
+
+def test_logits_need_successes():
+    good = Reply(status=0, logits=np.array([1, 2], dtype=np.int32))
+    assert logits([good, good]).tolist() == [[1, 2], [1, 2]]
+    with pytest.raises(CheckFailed, match="text 1: the compiled model returned status 5"):
+        logits([good, Reply(status=5)])
