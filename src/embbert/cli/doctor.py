@@ -1,0 +1,96 @@
+"""`embbert doctor`."""
+
+from typing import Annotated, Any
+
+import typer
+
+CORE = ("jinja2", "numpy", "rich", "safetensors", "tokenizers", "typer")
+TRAIN = ("accelerate", "datasets", "huggingface_hub", "scikit-learn", "scipy", "torch")
+COMPILERS = ("cc", "gcc", "clang")
+PROBE = "#include <stdint.h>\n#include <string.h>\nint main(void) { return 0; }\n"
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Say what is installed, what works, and what to install for the rest."""
+    import json
+
+    report = examine()
+    typer.echo(json.dumps(report, indent=2)) if as_json else _print(report)
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
+def examine() -> dict[str, Any]:
+    """Versions (None: absent), compilers that work, advice, and whether the core is sound, as JSON values."""
+    import platform
+
+    from embbert import __version__
+
+    core = {name: _version(name) for name in CORE}
+    train = {name: _version(name) for name in TRAIN}
+    compilers = {name: compiler for name in COMPILERS if (compiler := _compiler(name))}
+    advice = []
+    if None in core.values():
+        absent = ", ".join(name for name, version in core.items() if version is None)
+        advice.append(f"the core lacks {absent}: run  pip install --force-reinstall embbert")
+    if None in train.values():
+        advice.append('training and eval need more packages: run  pip install "embbert[train]"')
+    if not any(compiler["works"] for compiler in compilers.values()):
+        advice.append("embbert verify needs a C compiler: run  apt-get install gcc libc6-dev")
+    return {
+        "embbert": __version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "core": core,
+        "train": train,
+        "compilers": compilers,
+        "advice": advice,
+        "ok": None not in core.values(),
+    }
+
+
+def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _compiler(name: str) -> dict[str, Any] | None:
+    """Version line of a compiler, and whether it compiles C99 against the C library's headers."""
+    import shutil
+    import subprocess
+
+    path = shutil.which(name)
+    if path is None:
+        return None
+    try:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+        probe = [path, "-std=c99", "-fsyntax-only", "-x", "c", "-"]
+        tried = subprocess.run(probe, input=PROBE, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"path": path, "version": str(error), "works": False}
+    lines = said.stdout.splitlines()
+    return {"path": path, "version": lines[0] if lines else "", "works": tried.returncode == 0}
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("part", "found", "used by")
+    for part, use in (("core", "every command"), ("train", "train, eval")):
+        for name, version in report[part].items():
+            table.add_row(name, version or "[yellow]not installed[/]", use)
+    for name in COMPILERS:
+        found = report["compilers"].get(name)
+        state = "[yellow]not found[/]" if found is None else found["version"]
+        if found is not None and not found["works"]:
+            state += " [red](cannot compile C99)[/]"
+        table.add_row(name, state, "verify")
+    typer.echo(f"embbert {report['embbert']}, Python {report['python']}, {report['machine']}")
+    Console().print(table)
+    for line in report["advice"]:
+        typer.echo(line)

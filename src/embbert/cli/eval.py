@@ -1,0 +1,113 @@
+"""`embbert eval`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WIDEST_TABLE = 16
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA", help="File, hub id, home, or - for standard input.", show_default=False
+        ),
+    ],
+    text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the labels or scores.")] = None,
+    pair: Annotated[tuple[str, str] | None, typer.Option(help="The two columns of text pairs.")] = None,
+    split: Annotated[str, typer.Option(help="Split of a hub id or of home; a file has only one.")] = "test",
+    floating: Annotated[
+        bool, typer.Option("--float", help="Use the float weights instead of the integer model.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure a model on labelled texts: metrics on stdout, who is taken for whom on stderr."""
+    import json
+    import sys
+
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import track
+
+    from embbert.cli.inference import Predictor, check_inputs
+    from embbert.data import Columns, encode_targets, read_examples
+    from embbert.store import load_model
+    from embbert.train.metrics import measure
+
+    folder = load_model(model)
+    examples = read_examples(data, Columns(text, label, pair), task=folder.task, split=split)
+    check_inputs(folder, examples)
+    if folder.task == "classify":
+        targets: NDArray[Any] = encode_targets(examples, folder.labels)
+    else:
+        targets = np.array(examples.targets, dtype=np.float64)
+    predictor = Predictor(folder, floating=floating)
+    pairs = examples.pairs or (None,) * len(examples)
+    console = Console(stderr=True)
+    questions = track(
+        list(zip(examples.texts, pairs, strict=True)),
+        "evaluating",
+        console=console,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    logits = np.stack([predictor.logits(first, second) for first, second in questions])
+    result: dict[str, Any] = {
+        "model": str(model),
+        "data": examples.source,
+        "examples": len(examples),
+        "arithmetic": "float32" if floating else "int8",
+    }
+    scores = measure(folder.task, targets, logits)
+    if folder.task == "classify":
+        counts = confusion(targets, logits.argmax(axis=1), len(folder.labels))
+        _show_confusion(console, counts, folder.labels)
+        result |= {"labels": folder.labels, "confusion": counts.tolist()}
+    if as_json:
+        typer.echo(json.dumps(result | scores, ensure_ascii=False))
+        return
+    for name, value in scores.items():
+        typer.echo(f"{name}\t{value:.4f}")
+
+
+def confusion(truth: "NDArray[np.int64]", answers: "NDArray[np.int64]", classes: int) -> "NDArray[np.int64]":
+    """Counts [true class, answered class]."""
+    import numpy as np
+
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (truth, answers), 1)
+    return counts
+
+
+def _show_confusion(console: Any, counts: "NDArray[np.int64]", labels: tuple[str, ...]) -> None:  # noqa: ANN401
+    """Every cell for few classes; for many, the pairs that are mixed up most."""
+    import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
+
+    names = [escape(label) for label in labels]
+    if len(labels) > WIDEST_TABLE:
+        typer.echo("mixed up most often:", err=True)
+        table = Table("label", "taken for", "times")
+        wrong = counts - np.diag(np.diag(counts))
+        for flat in np.argsort(-wrong, axis=None, kind="stable")[:WIDEST_TABLE]:
+            row, column = divmod(int(flat), len(labels))
+            if wrong[row, column]:
+                table.add_row(names[row], names[column], str(wrong[row, column]))
+    else:
+        typer.echo("rows are labels, columns are answers:", err=True)
+        table = Table("label", *(str(i) for i in range(len(labels))))
+        for i, name in enumerate(names):
+            cells = [
+                f"[bold]{count}[/]" if i == j else str(count or "·") for j, count in enumerate(counts[i])
+            ]
+            table.add_row(f"{i} {name}", *cells)
+    console.print(table)

@@ -1,0 +1,73 @@
+"""`embbert predict`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embbert.errors import DataError, UsageError
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="Texts; none reads one per line from standard input."),
+    ] = None,
+    pair_text: Annotated[
+        list[str] | None,
+        typer.Option(help="Second text of a pair, once per TEXT. On standard input a tab separates the two."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per line, with the logits.")
+    ] = False,
+    floating: Annotated[
+        bool, typer.Option("--float", help="Use the float weights instead of the integer model.")
+    ] = False,
+) -> None:
+    """Classify texts: one line of label, confidence and text each, separated by tabs."""
+    import json
+
+    from embbert.cli.inference import Predictor
+    from embbert.store import load_model
+
+    folder = load_model(model)
+    predictor = Predictor(folder, floating=floating)
+    questions = _arguments(texts, pair_text, folder.pair) if texts else _lines(folder.pair)
+    for text, pair in questions:
+        answer = predictor.answer(text, pair)
+        # `echo` flushes: whoever feeds us line by line sees each answer at once.
+        typer.echo(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_line())
+
+
+def _arguments(
+    texts: list[str], pairs: list[str] | None, wants_pair: bool
+) -> Iterator[tuple[str, str | None]]:
+    if not wants_pair:
+        if pairs:
+            raise UsageError("this model reads single texts; leave --pair-text out")
+        return iter([(text, None) for text in texts])
+    if len(pairs or ()) != len(texts):
+        raise UsageError(f"this model reads pairs: {len(texts)} texts need as many --pair-text")
+    return iter(list(zip(texts, pairs or (), strict=True)))
+
+
+def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
+    import sys
+
+    if sys.stdin.isatty():
+        typer.echo("one text per line; end with Ctrl-D", err=True)
+    for row, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            remedy = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
+            raise DataError("not valid UTF-8", source="stdin", row=row, remedy=remedy) from error
+        if not wants_pair:
+            yield text, None
+            continue
+        first, tab, second = text.partition("\t")
+        if not tab:
+            raise DataError("no tab between the two texts of a pair", source="stdin", row=row)
+        yield first, second

@@ -1,0 +1,58 @@
+"""`embbert quantize`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MOST_TEXTS = 512
+
+
+def quantize(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Model folder; it is replaced in one step.", show_default=False),
+    ],
+    calibrate: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Texts that show the ranges of activations: training data, not test data."
+        ),
+    ],
+    text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
+    pair: Annotated[tuple[str, str] | None, typer.Option(help="The two columns of text pairs.")] = None,
+) -> None:
+    """Make the integer model of a model folder anew from its float weights."""
+    from embbert.card import model_card
+    from embbert.cli.inference import check_inputs
+    from embbert.data import Columns, read_examples
+    from embbert.quant.build import quantize as build
+    from embbert.quant.plan_io import plan_to_arrays
+    from embbert.store import load_model, save_model
+
+    folder = load_model(model)
+    weights = folder.weights()
+    examples = read_examples(calibrate, Columns(text=text, pair=pair), task=folder.task, labelled=False)
+    check_inputs(folder, examples)
+    # Evenly spaced rows: files are often sorted by label.
+    chosen = examples.take(range(0, len(examples), -(-len(examples) // MOST_TEXTS)))
+    ids = folder.tokenizer.encode_batch(chosen.texts, chosen.pairs, max_length=folder.config.max_length)
+    plan = build(folder.config, weights, folder.outputs, ids)
+    # What was measured with the former integer model no longer describes the folder.
+    metrics = {name: value for name, value in folder.metrics.items() if name != "int8"}
+    save_model(
+        model,
+        config=folder.config,
+        tokenizer=folder.tokenizer,
+        task=folder.task,
+        labels=folder.labels,
+        pair=folder.pair,
+        weights=weights,
+        metrics=metrics,
+        card=model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=metrics),
+        integer=plan_to_arrays(plan),
+        overwrite=True,
+    )
+    typer.echo(
+        f"{model}: quantised with {len(chosen)} texts; measure it with  embbert eval {model} DATA", err=True
+    )
