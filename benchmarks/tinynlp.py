@@ -4,8 +4,8 @@
     EMBBERT_DATA=/data python benchmarks/tinynlp.py measure
     python benchmarks/tinynlp.py table
 
-Each model gives one JSON file with everything that is needed to repeat it. The test set is read once, after the
-epoch has been chosen on the validation rows; variants are compared on validation too.
+Each model gives one JSON file with everything that is needed to repeat it. The test set is read once, after
+the epoch has been chosen on the validation rows; variants are compared on validation too.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embbert.errors import MissingExtraError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -32,6 +34,7 @@ def evaluate(
     """Measure a model on labelled texts: metrics on stdout, who is taken for whom on stderr."""
     import json
     import sys
+    from importlib.util import find_spec
 
     import numpy as np
     from rich.console import Console
@@ -42,6 +45,8 @@ def evaluate(
     from embbert.store import load_model
     from embbert.train.metrics import measure
 
+    if find_spec("sklearn") is None or find_spec("scipy") is None:
+        raise MissingExtraError("evaluation", "train")  # now, not after the last text
     folder = load_model(model)
     examples = read_examples(data, Columns(text, label, pair), task=folder.task, split=split)
     check_inputs(folder, examples)

@@ -165,6 +165,8 @@ def train(
         examples, measured, model, config, out, size, marks, restart=restart, overwrite=overwrite
     )
     metrics = finetune(request)
+    if not metrics:  # a process of a distributed training that does not lead
+        return
     if as_json:
         typer.echo(json.dumps(metrics, ensure_ascii=False))
         return

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 SEP = 4
 
 
+# Weights that overflow are refused by whoever looks at the result; a warning on top would only blur that.
+_quiet = np.errstate(over="ignore", invalid="ignore")
+
+
+@_quiet
 def branch_gains(weights: Mapping[str, Float], layer: int) -> tuple[float, float]:
     """(a, b) of y = a·attention − b·convolution: e^(q1·k1) and e^(q2·k2)."""
     part = {
@@ -31,12 +36,14 @@ def branch_gains(weights: Mapping[str, Float], layer: int) -> tuple[float, float
     return float(np.exp(part["q1"] @ part["k1"])), float(np.exp(part["q2"] @ part["k2"]))
 
 
+@_quiet
 def silu(x: NDArray[Any]) -> NDArray[Any]:
     """x·sigmoid(x)."""
     out: NDArray[Any] = x / (1 + np.exp(-x))
     return out
 
 
+@_quiet
 def forward(
     config: ModelConfig, weights: Mapping[str, Float], ids: Sequence[int], observe: Observe | None = None
 ) -> Float:

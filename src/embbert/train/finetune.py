@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator
 
 from embbert import __version__
 from embbert.card import model_card
@@ -41,7 +41,8 @@ def finetune(request: Request) -> dict[str, Any]:
     An unfinished training is kept in `<out>.partial`, and the same request goes on with it.
 
     Returns:
-        What `metrics.json` holds. `float` and `int8` are the metrics on `measured_on`.
+        What `metrics.json` holds; `float` and `int8` are the metrics on `measured_on`. Empty in every
+        process but the first of a distributed training.
 
     Raises:
         UsageError: a place or combination that cannot work, or an unfinished training with other settings.
@@ -49,7 +50,8 @@ def finetune(request: Request) -> dict[str, Any]:
         EmbbertError: the loss is no longer finite.
     """
     check_target(request.out, overwrite=request.overwrite)
-    with Reporter(SCORE[request.train.task], quiet=not PartialState().is_main_process) as reporter:
+    leads = Accelerator().is_main_process
+    with Reporter(SCORE[request.train.task], quiet=not leads) as reporter:
         prepared = prepare(request)
         reporter.say(_summary(prepared))
         checkpoint = request.out.with_name(request.out.name + ".partial") / "checkpoint.pt"
@@ -63,10 +65,11 @@ def finetune(request: Request) -> dict[str, Any]:
                 settings=_settings(request, prepared),
             )
         except KeyboardInterrupt:
-            reporter.say(f"stopped; the same command goes on from the last epoch kept in {checkpoint.parent}")
+            if checkpoint.exists():
+                reporter.say(f"stopped; the same command goes on from what {checkpoint.parent} holds")
             raise
         metrics: dict[str, Any] = {}
-        if PartialState().is_main_process:
+        if leads:
             metrics = _finish(request, prepared, trained, reporter)
             discard_checkpoint(checkpoint)
     return metrics

@@ -82,7 +82,17 @@ def test_weights_that_are_not_finite_are_refused(name, value):
     config = factory.small_config()
     weights = factory.random_weights(config, 3)
     weights[name].flat[-1] = value
-    with pytest.raises(ModelError, match="train"), np.errstate(all="ignore"):
+    with pytest.raises(ModelError, match="train"):
+        quantize(config, weights, 3, [[2, 4, 5]])
+
+
+@pytest.mark.parametrize("name", ["lambda_q1", "lambda_q2", "conv.bias"])
+def test_weights_that_overflow_are_refused_without_a_warning(name):
+    config = factory.small_config()
+    weights = factory.random_weights(config, 3)
+    weights[f"layers.1.{name}"][:] = 1e30
+    weights["layers.1.lambda_k1"][:] = weights["layers.1.lambda_k2"][:] = 1.0
+    with pytest.raises(ModelError):
         quantize(config, weights, 3, [[2, 4, 5]])
 
 

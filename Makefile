@@ -1,0 +1,58 @@
+# `make demo` and `make test` need python3 >= 3.10 (with venv), gcc and make; they install the rest into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO := demo
+
+.PHONY: help demo test unit lint wheel clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/.installed ## train, export, prove and try a model on the shipped data; writes demo/
+	$(BIN)/embbert train home -o $(DEMO)/model --overwrite $(TRAIN_FLAGS)
+	$(BIN)/embbert export c $(DEMO)/model -o $(DEMO)/c --overwrite
+	$(BIN)/embbert verify $(DEMO)/model --on host
+	$(BIN)/embbert size $(DEMO)/model
+	$(BIN)/embbert predict $(DEMO)/model "turn the lights off in the kitchen"
+
+test: lint ## everything: lint, types, all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+unit: $(VENV)/.installed-dev ## the quick tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -m "not slow" -q
+
+lint: $(VENV)/.installed-dev ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+wheel: $(VENV)/.installed-dev ## build dist/*.whl
+	$(BIN)/python -m build --wheel
+
+clean: ## remove everything that make wrote
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what is installed; they grow stale with the files that say what to install.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "embbert needs Python 3.10 or newer; name one with  make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks venv: run  apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	@echo "installing into $(VENV); the first time takes minutes"
+	@$(PIP) install -qq -c constraints.txt -e ".[train]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what the tests need"
+	@$(PIP) install -qq -c constraints.txt -e ".[train,dev]"
+	@touch $@

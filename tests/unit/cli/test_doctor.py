@@ -1,0 +1,60 @@
+"""`embbert doctor`."""
+
+import json
+import shutil
+from importlib.metadata import version
+
+import pytest
+
+import embbert
+from embbert.cli import doctor
+
+
+def test_it_reports_versions_and_a_working_compiler(cli):
+    done = cli("doctor", "--json")
+    report = json.loads(done.out)
+    assert done.code == 0
+    assert report["ok"] is True
+    assert report["embbert"] == embbert.__version__
+    assert report["core"]["numpy"] == version("numpy")
+    name = next(name for name in ("gcc", "cc", "clang") if shutil.which(name))
+    assert report["compilers"][name]["works"] is True
+
+
+def test_the_table_shows_what_the_report_holds(cli):
+    done = cli("doctor")
+    assert done.code == 0
+    rows = [line.replace("│", " ").split() for line in done.out.splitlines()]
+    assert ["numpy", version("numpy"), "every", "command"] in rows
+
+
+def test_absent_extras_are_no_failure_but_come_with_advice(cli, monkeypatch):
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "torch" else real(name))
+    done = cli("doctor")
+    assert done.code == 0
+    assert "not installed" in done.out
+    assert 'pip install "embbert[train]"' in done.out
+
+
+def test_a_broken_core_is_a_failure(cli, monkeypatch):
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "numpy" else real(name))
+    done = cli("doctor")
+    assert done.code == 1
+    assert "the core lacks numpy" in done.out
+
+
+BROKEN = "#!/bin/sh\n[ $1 = --version ] && echo cc 1.0 || exit 1\n"
+
+
+@pytest.mark.parametrize("script", [None, BROKEN, "not a program"])
+def test_no_compiler_that_works_comes_with_advice(cli, monkeypatch, tmp_path, script):
+    if script is not None:
+        (tmp_path / "cc").write_text(script)
+        (tmp_path / "cc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = cli("doctor")
+    assert done.code == 0
+    assert "apt-get install gcc" in done.out
+    assert ("cannot compile C99" in done.out) == (script is not None)

@@ -1,0 +1,96 @@
+"""`embbert eval`."""
+
+import json
+
+import numpy as np
+import pytest
+
+from embbert.cli.eval import confusion
+from embbert.cli.inference import Predictor
+from embbert.store import load_model
+
+ROWS = [("lights on", "lights"), ("play music", "music"), ("is it cold", "weather"), ("stop", "music")]
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS))
+    return path
+
+
+def test_accuracy_is_that_of_the_answers(cli, model, table):
+    predictor = Predictor(load_model(model), floating=False)
+    right = sum(predictor.answer(text).label == label for text, label in ROWS)
+    done = cli("eval", model, table)
+    assert done.code == 0
+    scores = dict(line.split("\t") for line in done.out.splitlines())
+    assert scores["accuracy"] == f"{right / len(ROWS):.4f}"
+    assert "macro_f1" in scores
+    assert "rows are labels, columns are answers" in done.err
+
+
+def test_json_holds_scores_and_confusion(cli, model, table):
+    result = json.loads(cli("eval", model, table, "--json").out)
+    assert (result["examples"], result["arithmetic"]) == (4, "int8")
+    counts = np.array(result["confusion"])
+    assert counts.sum(axis=1).tolist() == [1, 2, 1]
+    assert result["accuracy"] == np.trace(counts) / 4
+    assert result["labels"] == ["lights", "music", "weather"]
+    assert json.loads(cli("eval", model, table, "--json", "--float").out)["arithmetic"] == "float32"
+
+
+def test_columns_and_pairs(cli, pair_model, model, tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("a,b,kind\nlights,on,lights\nmusic,off,music\n")
+    done = cli("eval", pair_model, path, "--pair", "a", "b", "--label", "kind", "--json")
+    assert json.loads(done.out)["examples"] == 2
+    done = cli("eval", pair_model, path, "--text", "a", "--label", "kind")
+    assert (done.code, "name both columns with --pair" in done.err) == (2, True)
+    done = cli("eval", model, path, "--pair", "a", "b", "--label", "kind")
+    assert (done.code, "name one column with --text" in done.err) == (2, True)
+
+
+def test_regression_scores(cli, regress_model, tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("text,label\nlights on,0.5\nplay music,1.5\nis it cold,-1\n")
+    predictor = Predictor(load_model(regress_model), floating=False)
+    values = np.array([predictor.logits(text)[0] for text in ("lights on", "play music", "is it cold")])
+    truth = np.array([0.5, 1.5, -1.0])
+    result = json.loads(cli("eval", regress_model, path, "--json").out)
+    assert result["mse"] == pytest.approx(np.mean((values - truth) ** 2))
+    assert result["pearson"] == pytest.approx(np.corrcoef(values, truth)[0, 1])
+    assert "confusion" not in result
+
+
+def test_a_label_that_training_lacked_is_refused_with_its_row(cli, model, tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text("text,label\nlights on,lights\nboil eggs,cooking\n")
+    done = cli("eval", model, path)
+    assert done.code == 3
+    assert "row 3" in done.err
+    assert "cooking" in done.err
+
+
+def test_without_scikit_learn_it_says_what_to_install_before_it_works(cli, model, table, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(Predictor, "logits", None)
+    done = cli("eval", model, table)
+    assert (done.code, 'pip install "embbert[train]"' in done.err) == (2, True)
+
+
+def test_confusion_counts_true_class_by_answer():
+    counts = confusion(np.array([0, 0, 2, 2]), np.array([0, 1, 2, 2]), 3)
+    assert counts.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 2]]
+
+
+def test_many_classes_show_only_what_is_mixed_up(capsys):
+    from rich.console import Console
+
+    from embbert.cli.eval import _show_confusion
+
+    counts = np.diag(np.full(20, 9))
+    counts[3, 5], counts[7, 1] = 4, 6
+    _show_confusion(Console(), counts, tuple(f"c{i}" for i in range(20)))
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[3:5] == [["c7", "c1", "6"], ["c3", "c5", "4"]]

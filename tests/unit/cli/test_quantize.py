@@ -1,0 +1,48 @@
+"""`embbert quantize`."""
+
+import numpy as np
+
+import folders
+from embbert.quant.build import quantize
+from embbert.quant.plan_io import load_plan, plan_to_arrays
+from embbert.store import load_model
+
+
+def write_texts(path):
+    path.write_text("text\n" + "".join(f"{text}\n" for text in folders.TEXTS))
+    return path
+
+
+def test_the_plan_is_that_of_the_float_weights_and_the_texts(cli, tmp_path):
+    folder = folders.small_folder(tmp_path / "m", quantized=False)
+    done = cli("quantize", folder.path, "--calibrate", write_texts(tmp_path / "texts.csv"))
+    assert done.code == 0
+    assert "quantised with 5 texts" in done.err
+    ids = folder.tokenizer.encode_batch(folders.TEXTS, max_length=folder.config.max_length)
+    expected, _ = plan_to_arrays(quantize(folder.config, folder.weights(), 3, ids))
+    found, _ = plan_to_arrays(load_plan(load_model(folder.path)))
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_everything_else_stays_but_the_former_integer_metrics(cli, tmp_path):
+    folder = folders.small_folder(tmp_path / "m")
+    assert cli("quantize", folder.path, "--calibrate", write_texts(tmp_path / "texts.csv")).code == 0
+    again = load_model(folder.path)
+    assert again.metrics == {"float": {"accuracy": 0.75}, "seed": 3}
+    assert (again.config, again.labels, again.task) == (folder.config, folder.labels, folder.task)
+    weights = again.weights()
+    assert all(np.array_equal(value, weights[name]) for name, value in folder.weights().items())
+    assert "| accuracy | 0.7500 |" in (folder.path / "README.md").read_text()
+
+
+def test_a_failure_keeps_the_folder_as_it_was(cli, tmp_path):
+    path = folders.small_folder(tmp_path / "m").path
+    before = {item.name: item.read_bytes() for item in path.iterdir()}
+    done = cli("quantize", path, "--calibrate", tmp_path / "none.csv")
+    assert (done.code, "none.csv" in done.err) == (3, True)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("a,b\nx,y\n")
+    assert cli("quantize", path, "--calibrate", pairs, "--pair", "a", "b").code == 2
+    assert cli("quantize", path).code == 2
+    assert {item.name: item.read_bytes() for item in path.iterdir()} == before
