@@ -20,7 +20,6 @@ from embbert.cli.app import COMMANDS
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 SITE = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 LINES = ["--help", "--version", "size embbert", "doctor", *(f"{name} --help" for name in COMMANDS)]
@@ -45,16 +44,6 @@ def core_packages(wheel):
             seen.add(name)
             todo += needed(distribution(name).requires)
     return sorted(seen)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(build, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = folder.glob("*.whl")
-    return path
 
 
 @pytest.fixture(scope="module")
