@@ -196,5 +196,5 @@ def _arena(config: ModelConfig, classes: int, length: int) -> dict[str, int]:
     if config.residual:
         regions["z"] = ROWS_PER_PASS * d
     regions |= {"pooled": 2 * d, "logits": 4 * classes}
-    regions |= {"scores": ROWS_PER_PASS * 4 * length, "sums": ROWS_PER_PASS * 4 * d}
+    regions |= {"scores": ROWS_PER_PASS * 4 * length, "sums": 4 * d}
     return {name: -(-size // ALIGNMENT) * ALIGNMENT for name, size in regions.items()}

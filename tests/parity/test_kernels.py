@@ -35,7 +35,16 @@ def test_operators_equal_the_reference_without_undefined_behaviour(tmp_path, nam
     assert compared > len(asked) * operators
 
 
-@pytest.mark.parametrize("flags", [("-O0",), ("-O2",), ("-O3", "-march=native"), ("-O3", "-funsigned-char")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("-O0",),
+        ("-O2",),
+        ("-O3", "-march=native", "-fsanitize=undefined", "-fno-sanitize-recover=all"),
+        ("-O3", "-march=native"),
+        ("-Os", "-funsigned-char"),
+    ],
+)
 @pytest.mark.parametrize("compiler", plans.COMPILERS)
 def test_optimisation_changes_nothing(tmp_path, compiler, flags):
     plan = plans.wild_plan(9, hidden_size=96, max_length=70, expansion=2)
@@ -48,11 +57,15 @@ def test_optimisation_changes_nothing(tmp_path, compiler, flags):
 
 
 @pytest.mark.parametrize("compiler", plans.COMPILERS)
-def test_small_targets_are_served(tmp_path, compiler):
-    """32-bit, no operating system, no library: it compiles without a word."""
+def test_small_and_large_targets_are_served(tmp_path, compiler):
+    """32-bit without operating system or library, and this machine at its fastest: not a word of warning."""
     export = plans.write_export(plans.wild_plan(3), tmp_path / "net")
     for source in export.sources():
-        for flags in (["-m32", "-ffreestanding", "-Os"], ["-DEMBBERT_TRACE", "-O1"]):
+        for flags in (
+            ["-m32", "-ffreestanding", "-Os"],
+            ["-DEMBBERT_TRACE", "-O1"],
+            ["-O3", "-march=native"],
+        ):
             find_compiler(compiler).compile([source], tmp_path / "x.o", ["-c", *flags, *STRICT])
 
 

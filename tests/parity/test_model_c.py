@@ -12,7 +12,8 @@ from embbert.emit.c99 import export_c
 from embbert.errors import CheckFailed
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import run
-from embbert.verify.host import HostModel, check_export, questions, verify_host
+from embbert.verify.host import HostModel, check_export, questions, read_export, verify_host
+from embbert.verify.program import Program
 from embbert.verify.toolchain import find_compiler
 
 KINDS = {
@@ -48,6 +49,19 @@ def test_verify_finds_every_claim_true(tmp_path, kind, compiler):
     assert result.sizes.writable == 0
     assert result.sizes.undefined == ()
     assert 0 < result.stack <= result.stated["stack"]
+
+
+@pytest.mark.parametrize("flags", [("-O0",), ("-O3", "-march=native")])
+@pytest.mark.parametrize("compiler", plans.COMPILERS)
+def test_the_stated_stack_holds_for_any_optimisation(tmp_path, compiler, flags):
+    """The model is wide enough for whole blocks of channels, the deepest frames."""
+    folder = folders.small_folder(tmp_path / "model", hidden_size=128, kernel_size=32, vocab_size=70)
+    export_c(folder, load_plan(folder), tmp_path / "c")
+    report, export = read_export(tmp_path / "c")
+    asked = questions(folder, folders.TEXTS)
+    program = Program(export, find_compiler(compiler), tmp_path, flags, stack=True)
+    stack = max(reply.stack for reply in program.ask(asked))
+    assert 500 < stack <= report["bytes"]["stack"]
 
 
 def test_a_shorter_model_is_verified_at_its_length(tmp_path):

@@ -67,7 +67,7 @@ def test_arena_is_ids_then_the_tensors_of_the_plan_then_the_workspace(changes):
     expected |= {t.name: rows[t.span] * t.cols * WIDTH[t.dtype] for t in plan.tensors}
     expected |= {
         "scores": spec.ROWS_PER_PASS * config.max_length * 4,
-        "sums": spec.ROWS_PER_PASS * config.hidden_size * 4,
+        "sums": config.hidden_size * 4,
     }
     arena = footprint.deployed(config, 5).arena
     assert list(arena) == list(expected)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.quant.spec import ROWS_PER_PASS, Attend, Pool
+from embbert.quant.spec import ROWS_PER_PASS, Pool
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Plan, Tensor
@@ -65,7 +65,7 @@ def arena(plan: Plan) -> tuple[Region, ...]:
     for tensor in plan.tensors:
         place(tensor.name, tensor.dtype, rows_of(plan, tensor), tensor.cols)
     place("scores", "int32", ROWS_PER_PASS, plan.max_length)
-    place("sums", "int32", ROWS_PER_PASS, workspace_cols(plan))
+    place("sums", "int32", 1, pooled_cols(plan))
     return tuple(regions)
 
 
@@ -80,8 +80,7 @@ def rows_of(plan: Plan, tensor: Tensor) -> int:
     return {"text": plan.max_length, "pass": ROWS_PER_PASS, "one": 1}[tensor.span]
 
 
-def workspace_cols(plan: Plan) -> int:
-    """Width of the widest row that is attended to or pooled: the hidden size."""
-    names = [op.keys for stage in plan.stages for op in stage.ops if isinstance(op, Attend)]
-    names += [op.source for stage in plan.stages for op in stage.ops if isinstance(op, Pool)]
+def pooled_cols(plan: Plan) -> int:
+    """Width of the widest row that is averaged over the text."""
+    names = [op.source for stage in plan.stages for op in stage.ops if isinstance(op, Pool)]
     return max((plan.tensor(name).cols for name in names), default=1)

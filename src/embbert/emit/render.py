@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from embbert.emit.golden import Golden
     from embbert.quant.spec import Plan
 
-STACK_BYTES = 2048
+STACK_BYTES = 2560
 """Bound on the stack of any call of the generated code; `verify` measures that it holds."""
 
 CODE_BYTES = 12 * 1024

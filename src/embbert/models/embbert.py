@@ -29,7 +29,7 @@ def real_tokens(ids: Tensor) -> Tensor:
 
 def segment_ids(ids: Tensor) -> Tensor:
     """Segments [B, T] of ids [B, T]: 0 at pads, 2 from the first [SEP] on (it included), 1 before it."""
-    second = (ids == SEP).cumsum(1) > 0
+    second = (ids == SEP).long().cumsum(1) > 0  # exporters know no sum of truth values
     return (1 + second.long()) * real_tokens(ids)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from embbert.errors import ModelError
 from embbert.quant import spec
+from embbert.quant.arithmetic import LIMITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,7 +134,9 @@ class _Checker:
             self._need(source.cols == out.cols, "source and out differ in columns")
             self._array("gain", op.gain, "int16", (out.cols,))
             self._need(1 <= op.epsilon < 2**62, "epsilon must be at least 1")
-            self._shift("shift", op.shift, 16, 51)
+            # The sum of squares decides how far it is shifted: from epsilon alone to all values at the limit.
+            for square_sum in (op.epsilon, op.epsilon + source.cols * LIMITS["int16"] ** 2):
+                self._shift("shift with the root's", op.shift + (square_sum.bit_length() - 31) // 2)
         elif isinstance(op, spec.Linear):
             source = self._source(op.source, ("int8", "int16"), spans)
             out = self._tensor(op.out, ("int8", "int16", "int32"), spans)

@@ -32,7 +32,7 @@ def test_a_shift_that_could_leave_its_range_is_refused():
             for op in ops
         ]
 
-    with pytest.raises(ModelError, match=r"layer0\.norm: its shift can become 6\d, outside"):
+    with pytest.raises(ModelError, match=r"layer0\.norm: shift with the root's is 6\d, outside"):
         check(plan_with(widen))
 
 

@@ -59,6 +59,10 @@ CASES = {
         r"layer0\.out: weight has a value below -127",
     ),
     "shift too large": (lambda a, d: op(d, "layer0", "out").update(shift=63), r"layer0\.out: shift is 63"),
+    "norm shift out of reach": (
+        lambda a, d: op(d, "norm1", "norm").update(shift=62),
+        r"norm1\.norm: shift with the root's is 6\d, outside",
+    ),
     "shift of zero": (lambda a, d: op(d, "layer0", "attend").update(exp_shift=0), r"attend: exp_shift is 0"),
     "left outside the taps": (
         lambda a, d: op(d, "layer1", "conv").update(left=5),

@@ -20,7 +20,7 @@ static inline void accumulate(const int8_t *restrict weight, size_t step, const 
     }
 }
 
-static void look_up(const embbert_conv *op, const int32_t *restrict sums, const int32_t *restrict multiplier,
+static inline void look_up(const embbert_conv *op, const int32_t *restrict sums, const int32_t *restrict multiplier,
                     uint32_t width, int8_t *restrict out)
 {
     int8_t index[EMBBERT_BLOCK];

@@ -45,7 +45,8 @@ static inline uint32_t embbert_excess(const int8_t *x, uint32_t count)
 }
 
 /* Adds the products of `count` elements to four sums; the rows of x lie `stride` apart. */
-static inline void embbert_add4(const int8_t *weight, const int8_t *x, uint32_t stride, uint32_t count, int32_t sums[4])
+static inline void embbert_add4(const int8_t *weight, const int8_t *x, uint32_t stride, uint32_t count,
+                                int32_t sums[4])
 {
     const int8_t *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
@@ -81,9 +82,15 @@ static inline void embbert_dot4(const int8_t *weight, const int8_t *x, uint32_t 
     uint32_t i = 0;
 
     sums[0] = sums[1] = sums[2] = sums[3] = 0;
-    for (; count - i >= CHUNK; i += CHUNK) {
-        embbert_add4(weight + i, x + i, count, CHUNK, sums);
+#ifndef __OPTIMIZE_SIZE__
+    /* Lengths that the compiler knows, which it turns into better code. */
+    for (; count - i >= 128u; i += 128u) {
+        embbert_add4(weight + i, x + i, count, 128u, sums);
     }
+    for (; count - i >= 32u; i += 32u) {
+        embbert_add4(weight + i, x + i, count, 32u, sums);
+    }
+#endif
     embbert_add4(weight + i, x + i, count, count - i, sums);
 }
 

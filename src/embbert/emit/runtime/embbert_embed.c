@@ -15,7 +15,7 @@ uint32_t embbert_second_segment(const uint16_t *ids, uint32_t count)
 }
 
 /* Widens one entry of a narrow table: `cols` is the distance between the rows of `weight`. */
-static void widen(const int8_t *restrict entry, const int8_t *restrict weight, uint32_t rank, uint32_t cols,
+static inline void widen(const int8_t *restrict entry, const int8_t *restrict weight, uint32_t rank, uint32_t cols,
                   uint32_t width, int32_t *restrict sums)
 {
     uint32_t i, c;
@@ -32,7 +32,7 @@ static void widen(const int8_t *restrict entry, const int8_t *restrict weight, u
     }
 }
 
-static void embed_block(const embbert_embed *op, uint32_t token, uint32_t position, const int16_t *segment,
+static inline void embed_block(const embbert_embed *op, uint32_t token, uint32_t position, const int16_t *segment,
                         uint32_t first, uint32_t width, int16_t *restrict out)
 {
     int32_t by_token[EMBBERT_BLOCK], by_position[EMBBERT_BLOCK];
@@ -60,7 +60,11 @@ void embbert_embed_rows(const embbert_embed *op, const uint16_t *ids, uint32_t s
         const int16_t *segment = op->segment_table + (row >= second ? op->cols : 0u);
         for (first = 0; first < op->cols; first += EMBBERT_BLOCK) {
             const uint32_t width = embbert_smaller(EMBBERT_BLOCK, op->cols - first);
-            embed_block(op, ids[row], row, segment + first, first, width, out + first);
+            if (width == EMBBERT_BLOCK) { /* the usual width, known to the compiler */
+                embed_block(op, ids[row], row, segment + first, first, EMBBERT_BLOCK, out + first);
+            } else {
+                embed_block(op, ids[row], row, segment + first, first, width, out + first);
+            }
         }
         out += op->cols;
     }
