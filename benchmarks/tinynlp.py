@@ -66,6 +66,7 @@ def train(arguments: argparse.Namespace) -> None:
             replace(ModelConfig(), **VARIANTS[arguments.variant]),
             replace(TrainConfig(), seed=arguments.seed),
             folder,
+            vocab_size=ModelConfig().vocab_size,  # the paper's 8,192, in every row of the table
             boundary=arguments.boundary,
             overwrite=True,
         )

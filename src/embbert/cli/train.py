@@ -48,7 +48,7 @@ def train(
         str,
         typer.Option(
             metavar="N|auto",
-            help="Entries of the vocabulary; auto: the preset's, or as many as the texts support.",
+            help="Entries of the vocabulary; auto: the preset's, or as many as occur at least twice.",
             rich_help_panel=MODEL,
         ),
     ] = "auto",

@@ -137,10 +137,20 @@ def test_the_vocabulary_comes_from_the_training_rows_alone(tmp_path):
 
 def test_the_vocabulary_is_as_asked_or_as_large_as_the_text_allows(tmp_path):
     assert prepare(request(tmp_path / "m", vocab_size=60)).job.model.vocab_size == 60
-    largest = prepare(request(tmp_path / "m")).job.model.vocab_size
-    assert 60 < largest < MODEL.vocab_size
-    with pytest.raises(DataError, match=f"support only {largest}"):
-        prepare(request(tmp_path / "m", vocab_size=largest + 1))
+    with pytest.raises(DataError, match=r"support only \d+") as refusal:
+        prepare(request(tmp_path / "m", vocab_size=MODEL.vocab_size))
+    largest = int(str(refusal.value).split("support only ")[1].split("\n")[0])
+    assert prepare(request(tmp_path / "m", vocab_size=largest)).job.model.vocab_size == largest
+    assert 60 < prepare(request(tmp_path / "m")).job.model.vocab_size <= largest
+
+
+@pytest.mark.parametrize(("often", "known"), [(1, False), (20, True)])
+def test_a_vocabulary_of_automatic_size_has_no_token_that_occurs_once(tmp_path, often, known):
+    rows = examples(200, 1)
+    marked = (f"{text} zyzzyva" if i < often else text for i, text in enumerate(rows.texts))
+    tokenizer = prepare(request(tmp_path / "m", train=replace(rows, texts=tuple(marked)))).tokenizer
+    assert ("zyzzyva" in tokenizer.tokens) is known
+    assert "light" in tokenizer.tokens
 
 
 @pytest.mark.parametrize(
