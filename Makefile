@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := demo
 
+# The matrices are small: one thread is no slower, and the result does not depend on the number of cores.
+export OMP_NUM_THREADS ?= 1
+
 .PHONY: help demo test unit lint wheel clean
 .DEFAULT_GOAL := help
 
@@ -21,10 +24,10 @@ demo: $(VENV)/.installed ## train, export, prove and try a model on the shipped 
 	$(BIN)/embbert predict $(DEMO)/model "turn the lights off in the kitchen"
 
 test: lint ## everything: lint, types, all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS)
 
 unit: $(VENV)/.installed-dev ## the quick tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -m "not slow" -q
+	$(BIN)/python -m pytest tests/unit -m "not slow" -q
 
 lint: $(VENV)/.installed-dev ## ruff and mypy
 	$(BIN)/ruff check
