@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-WIDEST_TABLE = 16
+MISTAKES = 3
+"""Wrong answers that are named per label."""
 
 
 def evaluate(
@@ -74,7 +75,7 @@ def evaluate(
     scores = measure(folder.task, targets, logits)
     if folder.task == "classify":
         counts = confusion(targets, logits.argmax(axis=1), len(folder.labels))
-        _show_confusion(console, counts, folder.labels)
+        _show_classes(console, counts, folder.labels)
         result |= {"labels": folder.labels, "confusion": counts.tolist()}
     if as_json:
         typer.echo(json.dumps(result | scores, ensure_ascii=False))
@@ -92,27 +93,17 @@ def confusion(truth: "NDArray[np.int64]", answers: "NDArray[np.int64]", classes:
     return counts
 
 
-def _show_confusion(console: Any, counts: "NDArray[np.int64]", labels: tuple[str, ...]) -> None:  # noqa: ANN401
-    """Every cell for few classes; for many, the pairs that are mixed up most."""
+def _show_classes(console: Any, counts: "NDArray[np.int64]", labels: tuple[str, ...]) -> None:  # noqa: ANN401
+    """A line per label, however many there are: how often it is found, and what it is taken for instead."""
     import numpy as np
     from rich.markup import escape
     from rich.table import Table
 
-    names = [escape(label) for label in labels]
-    if len(labels) > WIDEST_TABLE:
-        typer.echo("mixed up most often:", err=True)
-        table = Table("label", "taken for", "times")
-        wrong = counts - np.diag(np.diag(counts))
-        for flat in np.argsort(-wrong, axis=None, kind="stable")[:WIDEST_TABLE]:
-            row, column = divmod(int(flat), len(labels))
-            if wrong[row, column]:
-                table.add_row(names[row], names[column], str(wrong[row, column]))
-    else:
-        typer.echo("rows are labels, columns are answers:", err=True)
-        table = Table("label", *(str(i) for i in range(len(labels))))
-        for i, name in enumerate(names):
-            cells = [
-                f"[bold]{count}[/]" if i == j else str(count or "·") for j, count in enumerate(counts[i])
-            ]
-            table.add_row(f"{i} {name}", *cells)
+    table = Table("label", "rows", "recall", "precision", "else taken for")
+    for index, label in enumerate(labels):
+        right, rows, answers = counts[index, index], counts[index].sum(), counts[:, index].sum()
+        others = [other for other in np.argsort(-counts[index], kind="stable") if other != index]
+        mistakes = [f"{labels[o]} {counts[index, o]}" for o in others[:MISTAKES] if counts[index, o]]
+        shares = [f"{right / total:.2f}" if total else "–" for total in (rows, answers)]
+        table.add_row(escape(label), str(rows), *shares, escape(", ".join(mistakes)))
     console.print(table)

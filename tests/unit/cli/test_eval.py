@@ -27,7 +27,7 @@ def test_accuracy_is_that_of_the_answers(cli, model, table):
     scores = dict(line.split("\t") for line in done.out.splitlines())
     assert scores["accuracy"] == f"{right / len(ROWS):.4f}"
     assert "macro_f1" in scores
-    assert "rows are labels, columns are answers" in done.err
+    assert "else taken for" in done.err
 
 
 def test_json_holds_scores_and_confusion(cli, model, table):
@@ -84,13 +84,16 @@ def test_confusion_counts_true_class_by_answer():
     assert counts.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 2]]
 
 
-def test_many_classes_show_only_what_is_mixed_up(capsys):
+def test_each_label_says_how_often_it_is_found_and_what_it_is_taken_for(capsys):
     from rich.console import Console
 
-    from embbert.cli.eval import _show_confusion
+    from embbert.cli.eval import _show_classes
 
-    counts = np.diag(np.full(20, 9))
-    counts[3, 5], counts[7, 1] = 4, 6
-    _show_confusion(Console(), counts, tuple(f"c{i}" for i in range(20)))
+    counts = np.diag(np.full(20, 6))
+    counts[3, [5, 7, 9, 11]] = 1, 4, 2, 1
+    counts[4] = 0
+    _show_classes(Console(), counts, tuple(f"[c{i}]" for i in range(20)))
     lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[3:5] == [["c7", "c1", "6"], ["c3", "c5", "4"]]
+    assert lines[6] == ["[c3]", "14", "0.43", "1.00", "[c7]", "4,", "[c9]", "2,", "[c5]", "1"]
+    assert lines[7] == ["[c4]", "0", "–", "–"]
+    assert lines[10] == ["[c7]", "6", "1.00", "0.60"]
