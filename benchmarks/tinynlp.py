@@ -133,7 +133,8 @@ def table(_arguments: argparse.Namespace) -> None:
 
 
 def spread(shares: list[float]) -> str:
-    return f"{100 * mean(shares):.2f} ± {100 * pstdev(shares):.2f}"
+    average = f"{100 * mean(shares):.2f}"
+    return f"{average} ± {100 * pstdev(shares):.2f}" if len(shares) > 1 else average
 
 
 def main() -> None:
