@@ -102,7 +102,11 @@ def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Report
     # Evenly spaced, for data is often sorted; training rows only, for calibration is part of training.
     step = -(-len(job.training) // CALIBRATION_TEXTS)
     plan = quantize(job.model, weights, job.outputs, job.training.ids[::step])
-    reporter.say(f"measuring on {prepared.measured.source}")
+    reporter.say(
+        f"measuring on {prepared.measured.source}"
+        if request.test is not None
+        else "measuring on the validation rows, which chose the epoch; --test FILE gives an unbiased number"
+    )
     model = SequenceModel(job.model, job.outputs)
     load_arrays(model, weights)
     integer = predict(plan, prepared.measured_ids).astype(np.float64) / LOGIT_ONE

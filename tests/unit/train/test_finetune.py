@@ -83,8 +83,9 @@ def test_regression_answers_in_the_units_of_the_data(tmp_path):
     assert load_model(tmp_path / "model").labels == ()
 
 
-def test_pairs_without_a_test_set_are_measured_on_validation(tmp_path):
+def test_pairs_without_a_test_set_are_measured_on_validation(tmp_path, capsys):
     metrics = finetune(request(tmp_path / "model", pair=True, test=None))
+    assert "measuring on the validation rows, which chose the epoch" in capsys.readouterr().err
     assert metrics["measured_on"]["role"] == "validation"
     assert metrics["measured_on"]["rows"] == metrics["protocol"]["validation_rows"]
     assert metrics["float"]["accuracy"] == metrics["validation"]["accuracy"]
