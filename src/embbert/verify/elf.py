@@ -27,7 +27,6 @@ class ObjectFile:
     sections: dict[str, int]
     objects: dict[str, int]
     undefined: frozenset[str]
-    defined: frozenset[str]
 
 
 def is_elf(path: Path) -> bool:
@@ -58,7 +57,6 @@ def _parse(data: bytes) -> ObjectFile:
     sections: dict[str, int] = {}
     objects: dict[str, int] = {}
     undefined: set[str] = set()
-    defined: set[str] = set()
     for name, kind, flags, _, offset, length, link, _, _, entry in headers:
         if flags & ALLOCATED:
             label = _text(data, headers[names_at][4] + name)
@@ -73,11 +71,9 @@ def _parse(data: bytes) -> ObjectFile:
             symbol = _text(data, headers[link][4] + place)
             if section == 0:
                 undefined.add(symbol)
-            else:
-                defined.add(symbol)
-                if info & 15 == OBJECT:
-                    objects[symbol] = symbol_size
-    return ObjectFile(sections, objects, frozenset(undefined - {""}), frozenset(defined))
+            elif info & 15 == OBJECT:
+                objects[symbol] = symbol_size
+    return ObjectFile(sections, objects, frozenset(undefined - {""}))
 
 
 def _text(data: bytes, at: int) -> str:

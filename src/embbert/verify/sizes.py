@@ -24,7 +24,7 @@ FLAGS = ("-std=c99", "-Os", "-fno-pie", "-fno-pic")
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes measured from object files compiled with -Os for this machine.
+    """Bytes measured from one object that all files, compiled with -Os for this machine, were linked into.
 
     Attributes:
         constants: arrays of the model.
@@ -44,34 +44,35 @@ class Sizes:
 
 
 def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, Any]) -> Sizes | None:
-    """Compile every file on its own and add up; None where objects are not ELF.
+    """Compile every file, link them into one object and read its sections; None where objects are not ELF.
 
     Raises:
         CheckFailed: a file does not compile.
     """
     constants = tokenizer = total = writable = 0
-    wanted: set[str] = set()
-    given: set[str] = set(ALLOWED)
+    targets = []
     for source in export.sources():
         target = folder / f"{source.stem}.o"
         compiler.compile([source], target, ["-c", *FLAGS])
         if not is_elf(target):
             return None
-        found = read_object(target)
-        wanted |= found.undefined
-        given |= found.defined
-        for name, size in found.sections.items():
-            if name.startswith(WRITABLE) and not name.startswith(".data.rel.ro"):
-                writable += size
-            elif not name.startswith(IGNORED):
-                total += size
+        targets.append(target)
+        # Static tables of different files may share a name, so arrays are told apart before linking.
         if source.name == f"{export.prefix}_weights.c":
-            constants = sum(found.objects.values())
+            constants = sum(read_object(target).objects.values())
         elif source.name == f"{export.prefix}_tokenizer.c":
             own = f"{export.prefix}_tokenizer"
-            tokenizer = sum(size for name, size in found.objects.items() if name != own)
+            tokenizer = sum(size for name, size in read_object(target).objects.items() if name != own)
+    linked = folder / "linked.o"
+    compiler.compile(targets, linked, ["-r", "-nostdlib"])
+    found = read_object(linked)
+    for name, size in found.sections.items():
+        if name.startswith(WRITABLE) and not name.startswith(".data.rel.ro"):
+            writable += size
+        elif not name.startswith(IGNORED):
+            total += size
     code = total - constants - tokenizer
-    undefined = tuple(sorted(wanted - given))
+    undefined = tuple(sorted(found.undefined - ALLOWED))
     stated = report["bytes"]
     problems = []
     if constants != stated["constants"]:
