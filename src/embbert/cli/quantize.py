@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-MOST_TEXTS = 512
-
 
 def quantize(
     model: Annotated[
@@ -27,6 +25,7 @@ def quantize(
     from embbert.cli.inference import check_inputs
     from embbert.data import Columns, read_examples
     from embbert.quant.build import quantize as build
+    from embbert.quant.calibrate import calibration_rows
     from embbert.quant.plan_io import plan_to_arrays
     from embbert.store import load_model, save_model
 
@@ -34,8 +33,7 @@ def quantize(
     weights = folder.weights()
     examples = read_examples(calibrate, Columns(text=text, pair=pair), task=folder.task, labelled=False)
     check_inputs(folder, examples)
-    # Evenly spaced rows: files are often sorted by label.
-    chosen = examples.take(range(0, len(examples), -(-len(examples) // MOST_TEXTS)))
+    chosen = examples.take(calibration_rows(len(examples)))
     ids = folder.tokenizer.encode_batch(chosen.texts, chosen.pairs, max_length=folder.config.max_length)
     plan = build(folder.config, weights, folder.outputs, ids)
     # What was measured with the former integer model no longer describes the folder.

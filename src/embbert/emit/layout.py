@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embbert.footprint import ALIGNMENT
 from embbert.quant.spec import ROWS_PER_PASS, Pool
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Plan, Tensor
-
-ALIGNMENT = 8
-"""Every region begins at a multiple of this many bytes, and so must the arena."""
 
 C_TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint16": "uint16_t"}
 

@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from embbert import __version__
 from embbert.emit.constants import constants
-from embbert.emit.layout import ALIGNMENT, arena, arena_bytes
+from embbert.emit.layout import arena, arena_bytes
 from embbert.emit.stages import calls, functions, structures
+from embbert.footprint import ALIGNMENT
 from embbert.quant.spec import Embed
 
 if TYPE_CHECKING:

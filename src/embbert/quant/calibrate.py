@@ -30,6 +30,15 @@ CANDIDATES = np.linspace(0.2, 1.0, 81)
 """Clipping points tried, as shares of the largest value."""
 
 
+CALIBRATION_TEXTS = 512
+"""The most texts that calibration runs."""
+
+
+def calibration_rows(count: int) -> range:
+    """At most CALIBRATION_TEXTS of `count` rows, evenly spaced: files are often sorted by label."""
+    return range(0, count, -(-count // CALIBRATION_TEXTS))
+
+
 class Ranges:
     """Largest magnitude of every observed tensor, and an even sample of its values."""
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embbert.quant.spec import SEP
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
     Float = NDArray[np.float32]
     Observe = Callable[[str, NDArray[np.float32]], None]
-
-SEP = 4
 
 
 # Weights that overflow are refused by whoever looks at the result; a warning on top would only blur that.

@@ -94,11 +94,10 @@ def load_plan(folder: ModelFolder) -> spec.Plan:
         ModelError: the folder is not quantised, or its plan is damaged or does not belong to its config.
     """
     plan = plan_from_arrays(*folder.integer())
-    outputs = len(folder.labels) if folder.task == "classify" else 1
     for what, found, expected in (
         ("vocab_size", plan.vocab_size, folder.config.vocab_size),
         ("max_length", plan.max_length, folder.config.max_length),
-        ("number of outputs", plan.classes, outputs),
+        ("number of outputs", plan.classes, folder.outputs),
     ):
         if found != expected:
             raise ModelError(

@@ -21,6 +21,7 @@ from embbert.quant.arithmetic import (
 )
 from embbert.quant.spec import (
     EXP_STEPS,
+    SEP,
     Add,
     Attend,
     Conv,
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
     Rows = NDArray[Any]
     Trace = Callable[[str, NDArray[Any]], None]
-
-SEP = 4
 
 
 def run(plan: Plan, ids: Sequence[int], trace: Trace | None = None) -> NDArray[np.int32]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 ROWS_PER_PASS = 4
 """Rows that go through a stage together, so that each weight is loaded once for all of them."""
 
+SEP = 4
+"""Token id from whose first occurrence on a text's second segment runs."""
+
 EXP_STEPS = 256
 """Entries of the table of 2^(−f/256), f = 0…255."""
 

@@ -16,6 +16,7 @@ from embbert.config import to_mapping
 from embbert.footprint import deployed
 from embbert.models.heads import SequenceModel, load_arrays
 from embbert.quant.build import quantize
+from embbert.quant.calibrate import calibration_rows
 from embbert.quant.plan_io import plan_to_arrays
 from embbert.quant.reference import predict
 from embbert.quant.spec import LOGIT_ONE
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from embbert.data import Examples
     from embbert.train.job import Fit
 
-CALIBRATION_TEXTS = 512
 PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
 
 
@@ -99,9 +99,9 @@ def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Report
     """Quantise, measure, save."""
     job, task = prepared.job, prepared.job.task
     weights = trained.weights if prepared.standard is None else prepared.standard.fold(trained.weights)
-    # Evenly spaced, for data is often sorted; training rows only, for calibration is part of training.
-    step = -(-len(job.training) // CALIBRATION_TEXTS)
-    plan = quantize(job.model, weights, job.outputs, job.training.ids[::step])
+    # Training rows only, for calibration is part of training.
+    calibration = [job.training.ids[row] for row in calibration_rows(len(job.training))]
+    plan = quantize(job.model, weights, job.outputs, calibration)
     reporter.say(
         f"measuring on {prepared.measured.source}"
         if request.test is not None
@@ -121,7 +121,7 @@ def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Report
         "protocol": {
             "training_rows": len(job.training),
             "validation_rows": len(job.validation),
-            "calibration_rows": len(job.training.ids[::step]),
+            "calibration_rows": len(calibration),
             "epochs_run": len(trained.history),
             "best_epoch": trained.best.number,
             "boundary": request.boundary,

@@ -6,8 +6,9 @@ import pytest
 
 import factory
 from embbert import footprint
-from embbert.emit.layout import ALIGNMENT, arena, arena_bytes
+from embbert.emit.layout import arena, arena_bytes
 from embbert.emit.render import shortened
+from embbert.footprint import ALIGNMENT
 
 CONFIGS = [
     {"residual": residual, "pooling": pooling, "expansion": expansion, "num_layers": layers}
