@@ -6,6 +6,7 @@ The `tokenizers` library trains and runs the vocabulary; docs/tokenizer.md is th
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer as LibraryTokenizer
@@ -150,6 +151,22 @@ class Tokenizer:
             keep_first, keep_second = truncated_lengths(len(first), len(second), room)
             rows.append([CLS, *first[:keep_first], SEP, *second[:keep_second], SEP])
         return rows
+
+    def encode_pieces(self, texts: Sequence[str]) -> list[tuple[list[int], list[bool]]]:
+        """Ids without special tokens, and for each whether it goes on inside the piece of the one before it.
+
+        Unlike the prefix "##" of a token, that is known for [UNK] and for the boundary "none" too.
+
+        Args:
+            texts: any number of them; the library holds some hundred bytes for each until they are done.
+
+        Returns:
+            For each text two lists of one length.
+        """
+        rows = self._library.encode_batch(
+            [replace_surrogates(text) for text in texts], add_special_tokens=False
+        )
+        return [(row.ids, [word == last for word, last in pairwise([None, *row.word_ids])]) for row in rows]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids without special tokens, untruncated.
