@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PAD, SEP = 0, 4
 TOKEN_STD, POSITION_STD, SEGMENT_STD = 0.1, 0.02, 0.02
 
+NEAR_IDENTITY = 0.3
+"""Share of the usual random weights in layers that start near the identity."""
+
 
 def real_tokens(ids: Tensor) -> Tensor:
     """Bool [B, T] of ids [B, T]: False at pads."""
@@ -43,7 +46,10 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as x."""
-        return x * (x.square().mean(-1, keepdim=True) + self.epsilon).rsqrt() * self.weight
+        if torch.onnx.is_in_onnx_export():  # whose operators lack this norm
+            return x * (x.square().mean(-1, keepdim=True) + self.epsilon).rsqrt() * self.weight
+        # Under autocast x may be narrower than the weight, which torch's kernel does not take.
+        return functional.rms_norm(x.to(self.weight.dtype), self.weight.shape, self.weight, self.epsilon)
 
 
 class NanoEmbedder(nn.Module):
@@ -87,10 +93,33 @@ class Layer(nn.Module):
         self.lambda_k1 = nn.Parameter(0.1 * torch.randn(size))
         self.lambda_q2 = nn.Parameter(0.1 * torch.randn(size))
         self.lambda_k2 = nn.Parameter(0.1 * torch.randn(size))
+        if not config.residual:
+            self._pass_through(config)
 
-    def forward(self, h: Tensor, real: Tensor, bias: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _pass_through(self, config: ModelConfig) -> None:
+        """Start near the identity: without a residual path nothing else carries a text through the layers.
+
+        Attention begins half at its own token and half all over the text, and its output is what it read;
+        the kernels begin at their own token, and the (subtracted) contraction at minus what they read. Random
+        weights, smaller than usual, are added to all of it.
+        """
+        identity = torch.eye(config.hidden_size)
+        for linear, pattern in (
+            (self.query, 0.5 * identity),
+            (self.out, identity),
+            (self.contract, -identity.repeat_interleave(config.expansion, dim=1) / config.expansion),
+        ):
+            linear.weight.mul_(NEAR_IDENTITY).add_(pattern)
+            linear.bias.zero_()
+        self.conv.weight.mul_(NEAR_IDENTITY)
+        self.conv.weight[:, 0, config.conv_left] += 1.0
+
+    def forward(self, h: Tensor, real: Tensor | None, bias: Tensor | None) -> Tensor:
         """Rows h [B, T, d], real [B, T, 1] of 1 or 0, bias [B, 1, T] of 0 or −inf → [B, T, d]."""
-        x = self.norm(h) * real  # a centred kernel would read the pads
+        x = self.norm(h)
+        if real is not None:
+            x = x * real  # a centred kernel would read the pads
         context = functional.scaled_dot_product_attention(
             self.query(x),
             x,
@@ -122,13 +151,18 @@ class EmbBERT(nn.Module):
         if config.residual:
             self.final_norm = RMSNorm(config.hidden_size, config.norm_epsilon)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Rows [B, T, d] of ids [B, T] int64 with pads 0; the rows of pads hold no meaning."""
+    def forward(self, ids: Tensor, *, padded: bool = True) -> Tensor:
+        """Rows [B, T, d] of ids [B, T] int64 with pads 0; the rows of pads hold no meaning.
+
+        `padded` False promises that there are no pads, and saves the work of leaving them out.
+        """
         h: Tensor = self.dropout(self.embedder(ids))
-        mask = real_tokens(ids)
-        # Both forms of the mask are made once, in h's own type: mixed types cost more than the layers.
-        real = mask.unsqueeze(-1).to(h.dtype)
-        bias = torch.zeros_like(real).masked_fill_(~mask.unsqueeze(-1), -torch.inf).transpose(1, 2)
+        real = bias = None
+        if padded:
+            mask = real_tokens(ids)
+            # Both forms of the mask are made once, in h's own type: mixed types cost more than the layers.
+            real = mask.unsqueeze(-1).to(h.dtype)
+            bias = torch.zeros_like(real).masked_fill_(~mask.unsqueeze(-1), -torch.inf).transpose(1, 2)
         for layer in self.layers:
             change = layer(h, real, bias)
             h = h + change if self.config.residual else change
