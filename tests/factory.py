@@ -28,6 +28,11 @@ def small_config(**changes: object) -> ModelConfig:
     return ModelConfig(**{**fields, **changes})
 
 
+def noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float32]:
+    """Small normal numbers."""
+    return (0.1 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
+
+
 def random_weights(config: ModelConfig, classes: int, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """Float weights with the statistics of a trained model, roughly."""
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Small model folders for the tests: a real tokenizer, random weights, a plan of them."""
+"""Small model and base folders for the tests: a real tokenizer, random weights, a plan of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import factory
+from embbert import bases
+from embbert.bases import load_base, save_base
 from embbert.card import model_card
 from embbert.quant.build import quantize
 from embbert.quant.plan_io import plan_to_arrays
@@ -15,6 +17,9 @@ from embbert.text.tokenizer import Tokenizer, train_tokenizer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
+    from embbert.bases import BaseFolder
     from embbert.config import ModelConfig
     from embbert.store import ModelFolder
 
@@ -59,3 +64,32 @@ def parts(
 def small_folder(path: Path, task: str = "classify", **settings: Any) -> ModelFolder:
     save_model(path, **parts(task, **settings))
     return load_model(path)
+
+
+def base_parts(
+    *, tied: bool = True, tokenizer: Tokenizer | None = None, seed: int = 0, **changes: object
+) -> dict[str, Any]:
+    """Arguments of `save_base` for a small base; `changes` replace fields of its config."""
+    if tokenizer is not None:
+        changes["vocab_size"] = tokenizer.vocab_size
+    config: ModelConfig = factory.small_config(**changes)
+    weights = factory.random_weights(config, 1, seed)
+    shapes = bases.head_shapes(config)
+    return {
+        "config": config,
+        "tokenizer": tokenizer or small_tokenizer(config.vocab_size),
+        "weights": {name: value for name, value in weights.items() if not name.startswith("head.")},
+        "head": {name: factory.noise(shape, seed) for name, shape in shapes.items()} if tied else None,
+        "metrics": {"perplexity": 71.5, "tokens": 49_000_000},
+        "card": "# Base card\n",
+    }
+
+
+def small_base(path: Path, **settings: Any) -> BaseFolder:
+    save_base(path, **base_parts(**settings))
+    return load_base(str(path))
+
+
+def ship(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bases in `folder` be those that come with the package."""
+    monkeypatch.setattr(bases, "_shipped_folder", lambda: folder)

@@ -12,10 +12,10 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from embbert.errors import ModelError
+from embbert.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
@@ -52,6 +52,18 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
         raise ModelError(f"{path} is not valid JSON: {error}") from error
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Parse a JSON file that must hold an object.
+
+    Raises:
+        ModelError: as for `read_json`, or it holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} must hold a JSON object")
+    return value
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
@@ -61,6 +73,44 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def check_place(
+    path: Path,
+    kind: str,
+    marker: str,
+    names: Collection[str],
+    ours: Callable[[object], bool],
+    *,
+    overwrite: bool,
+) -> None:
+    """Refuse a place that a folder of ours must not be saved to.
+
+    Args:
+        path: where nothing, an empty folder or, with `overwrite`, a folder of this kind may stand.
+        kind: what such a folder is called.
+        marker: its JSON file that says what it is.
+        names: every file it may hold.
+        ours: whether the marker's parsed JSON is ours.
+        overwrite: a folder of this kind may be replaced.
+
+    Raises:
+        UsageError: anything else stands there.
+        ModelError: the marker is damaged.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not path.is_dir() or not (path / marker).is_file():
+        raise UsageError(f"{path} exists and is not a {kind} folder; choose another place")
+    foreign = sorted(item.name for item in path.iterdir() if item.name not in names)
+    if foreign:
+        raise UsageError(
+            f"{path} also holds {foreign[0]}, which is not part of a {kind}; choose another place"
+        )
+    if not ours(read_json(path / marker)):
+        raise UsageError(f"{path} exists and is not a {kind} folder; choose another place")
+    if not overwrite:
+        raise UsageError(f"{path} already holds a {kind}; add --overwrite to replace it")
 
 
 def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
@@ -79,7 +129,7 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
         fresh.mkdir(parents=True)
         for name, data in contents.items():
             _write(fresh / name, data)
-        _flush_folder(fresh)
+        flush_folder(fresh)
         try:
             check(fresh)
         except ModelError as error:
@@ -92,7 +142,7 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
             if former.exists() and not path.exists():
                 former.rename(path)
             raise
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         raise ModelError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
@@ -114,7 +164,8 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

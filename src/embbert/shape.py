@@ -1,4 +1,4 @@
-"""What a model is, before any tensor is read: `config.json` and `labels.json` of its folder."""
+"""What a model is, before any tensor is read: small files of its folder, names and shapes of tensors."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ FORMAT = 1
 ARCHITECTURE = "embbert"
 MAX_LABELS = 65536
 CONFIG, LABELS = "config.json", "labels.json"
+METRICS, TOKENIZER, CARD, WEIGHTS = "metrics.json", "tokenizer.json", "README.md", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ def load_shape(path: Path) -> ModelShape:
         raise ModelError(
             f"{file} has format {settings['format']!r}, this version reads {FORMAT}: upgrade embbert"
         )
-    _check_keys(file, settings, {"format", "architecture", "task", "pair", "model"})
+    check_keys(file, settings, {"format", "architecture", "task", "pair", "model"})
     task, pair = settings["task"], settings["pair"]
     if task not in ("classify", "regress"):
         raise ModelError(f"{file}: task must be 'classify' or 'regress', not {task!r}")
     if not isinstance(pair, bool):
         raise ModelError(f"{file}: pair must be true or false, not {pair!r}")
     return ModelShape(
-        _config(file, settings["model"]), cast("Task", task), _labels(path / LABELS, task), pair
+        parse_config(file, settings["model"]), cast("Task", task), _labels(path / LABELS, task), pair
     )
 
 
@@ -78,15 +79,63 @@ def is_config(settings: object) -> bool:
     )
 
 
-def _check_keys(path: Path, values: Mapping[str, Any], expected: set[str]) -> None:
+def backbone_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every float tensor of a model without its head."""
+    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "embedder.token.weight": (config.vocab_size, r),
+        "embedder.token_up.weight": (d, r),
+        "embedder.position.weight": (config.max_length, r),
+        "embedder.position_up.weight": (d, r),
+        "embedder.segment.weight": (3, d),
+    }
+    layer: dict[str, tuple[int, ...]] = {
+        "norm.weight": (d,),
+        "query.weight": (d, d),
+        "query.bias": (d,),
+        "out.weight": (d, d),
+        "out.bias": (d,),
+        "conv.weight": (d_i, 1, config.kernel_size),
+        "conv.bias": (d_i,),
+        "contract.weight": (d, d_i),
+        "contract.bias": (d,),
+        **{f"lambda_{name}": (d,) for name in ("q1", "k1", "q2", "k2")},
+    }
+    for i in range(config.num_layers):
+        shapes |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
+    if config.residual:
+        shapes["final_norm.weight"] = (d,)
+    return shapes
+
+
+def weight_shapes(config: ModelConfig, outputs: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every float tensor of a model with `outputs` logits."""
+    head: dict[str, tuple[int, ...]] = {
+        "head.weight": (outputs, config.hidden_size),
+        "head.bias": (outputs,),
+    }
+    return backbone_shapes(config) | head
+
+
+def check_keys(path: Path, values: Mapping[str, Any], expected: set[str]) -> None:
+    """Refuse parsed JSON whose keys are not exactly the expected ones.
+
+    Raises:
+        ModelError: a key is missing or unknown; the message names file and key.
+    """
     for key in sorted(expected ^ values.keys()):
         raise ModelError(f"{path} {'lacks' if key in expected else 'has an unknown setting'} {key!r}")
 
 
-def _config(path: Path, values: object) -> ModelConfig:
+def parse_config(path: Path, values: object) -> ModelConfig:
+    """The shape that a file's parsed JSON describes.
+
+    Raises:
+        ModelError: a field is missing, unknown or out of range; the message names file and field.
+    """
     if not isinstance(values, dict):
         raise ModelError(f"{path}: model must be a JSON object")
-    _check_keys(path, values, {field.name for field in dataclasses.fields(ModelConfig)})
+    check_keys(path, values, {field.name for field in dataclasses.fields(ModelConfig)})
     try:
         return from_mapping(ModelConfig, values)
     except (UsageError, TypeError) as error:

@@ -14,9 +14,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embbert.config import to_mapping
-from embbert.errors import ModelError, UsageError
-from embbert.files import json_bytes, read_json, replace_folder
-from embbert.shape import ARCHITECTURE, CONFIG, FORMAT, LABELS, is_config, load_shape
+from embbert.errors import ModelError
+from embbert.files import check_place, json_bytes, read_object, replace_folder
+from embbert.shape import (
+    ARCHITECTURE,
+    CARD,
+    CONFIG,
+    FORMAT,
+    LABELS,
+    METRICS,
+    TOKENIZER,
+    WEIGHTS,
+    is_config,
+    load_shape,
+    weight_shapes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +40,7 @@ if TYPE_CHECKING:
     from embbert.config import ModelConfig, Task
     from embbert.text.tokenizer import Tokenizer
 
-METRICS, TOKENIZER, CARD = "metrics.json", "tokenizer.json", "README.md"
-WEIGHTS, INTEGER_WEIGHTS, QUANT = "model.safetensors", "model.int8.safetensors", "quant.json"
+INTEGER_WEIGHTS, QUANT = "model.int8.safetensors", "quant.json"
 FILES = frozenset({CONFIG, LABELS, METRICS, TOKENIZER, CARD, WEIGHTS, INTEGER_WEIGHTS, QUANT})
 """Every file a model folder may hold; a folder with anything else in it is never replaced."""
 
@@ -83,39 +94,8 @@ class ModelFolder:
             raise ModelError(
                 f"{self.path} is not quantised yet: run  embbert quantize {self.path} --calibrate FILE"
             )
-        description = read_json(self.path / QUANT)
-        if not isinstance(description, dict):
-            raise ModelError(f"{self.path / QUANT} must hold a JSON object")
+        description = read_object(self.path / QUANT)
         return read_tensors(self.path / INTEGER_WEIGHTS, {"I8", "I16", "I32"}), description
-
-
-def weight_shapes(config: ModelConfig, outputs: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every float tensor of a model with `outputs` logits."""
-    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "embedder.token.weight": (config.vocab_size, r),
-        "embedder.token_up.weight": (d, r),
-        "embedder.position.weight": (config.max_length, r),
-        "embedder.position_up.weight": (d, r),
-        "embedder.segment.weight": (3, d),
-    }
-    layer: dict[str, tuple[int, ...]] = {
-        "norm.weight": (d,),
-        "query.weight": (d, d),
-        "query.bias": (d,),
-        "out.weight": (d, d),
-        "out.bias": (d,),
-        "conv.weight": (d_i, 1, config.kernel_size),
-        "conv.bias": (d_i,),
-        "contract.weight": (d, d_i),
-        "contract.bias": (d,),
-        **{f"lambda_{name}": (d,) for name in ("q1", "k1", "q2", "k2")},
-    }
-    for i in range(config.num_layers):
-        shapes |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
-    if config.residual:
-        shapes["final_norm.weight"] = (d,)
-    return {**shapes, "head.weight": (outputs, d), "head.bias": (outputs,)}
 
 
 def save_model(
@@ -181,19 +161,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     Raises:
         UsageError: `path` is a file, a folder of something else, or a model folder while `overwrite` is off.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if not path.is_dir() or not (path / CONFIG).is_file():
-        raise UsageError(f"{path} exists and is not a model folder; choose another place")
-    foreign = sorted(item.name for item in path.iterdir() if item.name not in FILES)
-    if foreign:
-        raise UsageError(
-            f"{path} also holds {foreign[0]}, which is not part of a model; choose another place"
-        )
-    if not is_config(read_json(path / CONFIG)):
-        raise UsageError(f"{path} exists and is not a model folder; choose another place")
-    if not overwrite:
-        raise UsageError(f"{path} already holds a model; add --overwrite to replace it")
+    check_place(path, "model", CONFIG, FILES, is_config, overwrite=overwrite)
 
 
 def load_model(path: Path) -> ModelFolder:
@@ -205,9 +173,7 @@ def load_model(path: Path) -> ModelFolder:
     from embbert.text.tokenizer import Tokenizer  # noqa: PLC0415 - see the module's docstring
 
     shape = load_shape(path)
-    metrics = read_json(path / METRICS)
-    if not isinstance(metrics, dict):
-        raise ModelError(f"{path / METRICS} must hold a JSON object")
+    metrics = read_object(path / METRICS)
     tokenizer = Tokenizer.load(path / TOKENIZER)
     if tokenizer.vocab_size != shape.config.vocab_size:
         raise ModelError(

@@ -5,6 +5,7 @@ Built and installed without a network: the core packages are linked from the env
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -92,7 +93,14 @@ def test_the_wheel_holds_code_data_and_runtime_and_nothing_else(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names} == {"embbert", f"embbert-{embbert.__version__}.dist-info"}
     kinds = {Path(name).suffix for name in names if name.startswith("embbert/")}
-    assert kinds <= {".py", ".typed", ".csv", ".json", ".c", ".h", ".j2", ".md"}
+    assert kinds <= {".py", ".typed", ".csv", ".json", ".c", ".h", ".j2", ".md", ".safetensors", ".png"}
+
+
+def test_the_wheel_holds_the_base_models_of_the_sources(wheel):
+    package = Path(embbert.__file__).parent
+    files = {str(path.relative_to(package.parent)) for path in package.glob("base_models/*/*")}
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if "/base_models/" in name}
+    assert names == files
 
 
 def test_it_is_bare(bare):
@@ -120,6 +128,27 @@ def test_it_answers(program, line):
     done = program(*line.split())
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+def test_base_models_are_found_beside_the_installed_code_and_load_without_torch(bare, program):
+    shipped = bare / SITE / "embbert" / "base_models"
+    code = (
+        "import socket\n"
+        "socket.socket = None\n"
+        "from embbert.bases import load_base, shipped_bases\n"
+        "bases = [load_base(name) for name in shipped_bases()]\n"
+        "print(*(f'{base.name}={len(base.weights())}' for base in bases))"
+    )
+    base = folders.small_base(shipped / "a-small-one")
+    count = len(base.weights())
+    try:
+        done = python(bare, code)
+        said = program("doctor").stdout
+    finally:
+        shutil.rmtree(base.path)
+    assert f"a-small-one={count}" in done.stdout.split(), done.stderr
+    assert f"{base.config.parameter_count:,} parameters" in said
+    assert "a-small-one" not in program("doctor").stdout
 
 
 def test_training_says_what_to_install(program, tmp_path):

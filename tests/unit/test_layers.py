@@ -11,13 +11,14 @@ import embbert
 
 ROOT = Path(embbert.__file__).parent
 ORDER = [
+    {"__main__"},
     {"cli"},
     {"bench"},
     {"verify"},
     {"emit"},
     {"train"},
     {"quant"},
-    {"store", "card"},
+    {"store", "bases", "card"},
     {"models", "text", "data", "tensors", "shape"},
     {"files"},
     {"footprint"},
@@ -124,6 +125,8 @@ def loaded(code):
         "from embbert.cli import run; assert run(['--version']) == 0",
         "from embbert.cli import run; assert run(['size', 'embbert']) == 0",
         "import embbert.footprint, embbert.shape, embbert.card, embbert.store",
+        "from embbert.bases import default_base, shipped_bases; shipped_bases(); default_base()",
+        "from embbert.cli.doctor import examine; examine()",
     ],
 )
 def test_quick_things_load_neither_torch_nor_numpy(code):

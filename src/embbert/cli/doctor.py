@@ -21,10 +21,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
 
 def examine() -> dict[str, Any]:
-    """Versions (None: absent), compilers that work, advice, and whether the core is sound, as JSON values."""
+    """What there is and how sound it is, as JSON values.
+
+    Versions of packages (None: absent), compilers that work, parameters of the base models that come along
+    (None: damaged), advice, and whether everything that must be there is.
+    """
     import platform
 
     from embbert import __version__
+    from embbert.bases import shipped_bases
 
     core = {name: _version(name) for name in CORE}
     train = {name: _version(name) for name in TRAIN}
@@ -37,6 +42,9 @@ def examine() -> dict[str, Any]:
         advice.append('training and eval need more packages: run  pip install "embbert[train]"')
     if not any(compiler["works"] for compiler in compilers.values()):
         advice.append("embbert verify needs a C compiler: run  apt-get install gcc libc6-dev")
+    bases = {name: _base_parameters(name) for name in shipped_bases()}
+    if None in bases.values():
+        advice.append("a base model is damaged: run  pip install --force-reinstall embbert")
     return {
         "embbert": __version__,
         "python": platform.python_version(),
@@ -44,8 +52,9 @@ def examine() -> dict[str, Any]:
         "core": core,
         "train": train,
         "compilers": compilers,
+        "bases": bases,
         "advice": advice,
-        "ok": None not in core.values(),
+        "ok": None not in (*core.values(), *bases.values()),
     }
 
 
@@ -55,6 +64,16 @@ def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
+        return None
+
+
+def _base_parameters(name: str) -> int | None:
+    from embbert.bases import base_shape
+    from embbert.errors import ModelError
+
+    try:
+        return base_shape(name).config.parameter_count
+    except ModelError:
         return None
 
 
@@ -90,6 +109,9 @@ def _print(report: dict[str, Any]) -> None:
         if found is not None and not found["works"]:
             state += " [red](cannot compile C99)[/]"
         table.add_row(name, state, "verify")
+    for name, parameters in report["bases"].items():
+        state = "[red]damaged[/]" if parameters is None else f"{parameters:,} parameters"
+        table.add_row(name, state, "train --base")
     typer.echo(f"embbert {report['embbert']}, Python {report['python']}, {report['machine']}")
     Console().print(table)
     for line in report["advice"]:

@@ -1,7 +1,7 @@
 """`embbert train`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,10 +9,9 @@ from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from embbert.config import Task
-    from embbert.text import Boundary
 
 EXTRA = frozenset({"accelerate", "scipy", "sklearn", "torch"})
-MODEL, TRAINING = "Model", "Training"
+MODEL, SCRATCH_ONLY, TRAINING = "Model", "From scratch (--base none)", "Training"
 
 
 def train(
@@ -35,41 +34,66 @@ def train(
         tuple[str, str] | None, typer.Option(metavar="COL COL", help="The two columns of text pairs.")
     ] = None,
     regress: Annotated[bool, typer.Option("--regress", help="Learn values instead of classes.")] = False,
-    preset: Annotated[
-        str, typer.Option(help="nano, tiny, embbert, med or big.", rich_help_panel=MODEL)
-    ] = "embbert",
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR|none",
+            help="Pre-trained model to start from: embbert-base (the default where it comes along), "
+            "another that does, a folder, or none: from scratch.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     max_length: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Most tokens per text; the preset's if absent.", rich_help_panel=MODEL
+            metavar="N", help="Most tokens per text; the base's or preset's if absent.", rich_help_panel=MODEL
         ),
     ] = None,
-    vocab_size: Annotated[
-        str,
+    pooling: Annotated[
+        str | None,
         typer.Option(
-            metavar="N|auto",
-            help="Entries of the vocabulary; auto: the preset's, or as many as occur at least twice.",
+            metavar="cls|mean",
+            help="What the classifier reads; the base's, or cls, if absent.",
             rich_help_panel=MODEL,
         ),
-    ] = "auto",
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="nano, tiny, embbert (if absent), med or big.", rich_help_panel=SCRATCH_ONLY),
+    ] = None,
+    vocab_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Entries of the vocabulary; auto (if absent): the preset's, or as many as occur at least "
+            "twice.",
+            rich_help_panel=SCRATCH_ONLY,
+        ),
+    ] = None,
     boundary: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="continuation or none: how tokens inside a word are marked.", rich_help_panel=MODEL
+            metavar="continuation|none",
+            help="How tokens inside a word are marked; continuation if absent.",
+            rich_help_panel=SCRATCH_ONLY,
         ),
-    ] = "continuation",
+    ] = None,
     residual: Annotated[
-        bool, typer.Option("--residual/--no-residual", help="Keep a residual path.", rich_help_panel=MODEL)
-    ] = False,
-    causal_conv: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--causal-conv/--no-causal-conv", help="Kernels see the past only.", rich_help_panel=MODEL
+            "--residual/--no-residual",
+            help="Keep a residual path; not if absent.",
+            rich_help_panel=SCRATCH_ONLY,
         ),
-    ] = True,
-    pooling: Annotated[
-        str, typer.Option(help="cls or mean: what the classifier reads.", rich_help_panel=MODEL)
-    ] = "cls",
+    ] = None,
+    causal_conv: Annotated[
+        bool | None,
+        typer.Option(
+            "--causal-conv/--no-causal-conv",
+            help="Kernels see the past only; so if absent.",
+            rich_help_panel=SCRATCH_ONLY,
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Most passes over the rows.", rich_help_panel=TRAINING)
     ] = None,
@@ -84,6 +108,18 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="X", help="Peak rate.", rich_help_panel=TRAINING)
+    ] = None,
+    base_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="Share of the rate that the backbone trains with.", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    layer_decay: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", help="That share falls by this factor per layer.", rich_help_panel=TRAINING
+        ),
     ] = None,
     dropout: Annotated[
         float | None,
@@ -112,37 +148,37 @@ def train(
 ) -> None:
     """Train, quantise and measure a model; an interrupted training is resumed by the same command."""
     import json
-    from dataclasses import replace
 
-    from embbert.config import ModelConfig, TrainConfig
-    from embbert.config import preset as find_preset
+    from embbert.bases import SCRATCH, default_base
+    from embbert.config import TrainConfig
     from embbert.data import Columns, read_examples, task_card
     from embbert.store import check_target
 
-    changes: dict[str, Any] = {"residual": residual, "causal_conv": causal_conv, "pooling": pooling}
-    if max_length is not None:
-        changes["max_length"] = max_length
-    size = _vocab_size(vocab_size)
-    if size is not None:
-        changes["vocab_size"] = size
-    if boundary not in ("continuation", "none"):
-        raise UsageError(f"--boundary is continuation or none, not {boundary!r}")
-    marks = cast("Boundary", boundary)
-    model: ModelConfig = replace(find_preset(preset), **changes)
-    given: dict[str, Any] = {
+    shared = {"max_length": max_length, "pooling": pooling}
+    fresh = {
+        "preset": preset,
+        "vocab_size": vocab_size,
+        "boundary": boundary,
+        "residual": residual,
+        "causal_conv": causal_conv,
+    }
+    source = default_base() if base is None else base
+    if source == SCRATCH:
+        beginning = _from_scratch(_given(shared | fresh))
+    else:
+        beginning = _from_base(source, shared, _given(fresh))
+    settings = {
         "epochs": epochs,
         "patience": patience,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "base_rate": base_rate,
+        "layer_decay": layer_decay,
         "dropout": dropout,
         "token_dropout": token_dropout,
         "weight_decay": weight_decay,
     }
-    config = TrainConfig(
-        class_weights=class_weights,
-        seed=seed,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    config = TrainConfig(class_weights=class_weights, seed=seed, **_given(settings))
     check_target(out, overwrite=overwrite)
     card = task_card(data)
     task: Task = "regress" if regress or (card is not None and card.task == "regress") else "classify"
@@ -162,7 +198,13 @@ def train(
             raise
         raise MissingExtraError("training", "train") from error
     request = Request(
-        examples, measured, model, config, out, size, marks, restart=restart, overwrite=overwrite
+        train=examples,
+        test=measured,
+        config=config,
+        out=out,
+        restart=restart,
+        overwrite=overwrite,
+        **beginning,
     )
     metrics = finetune(request)
     if not metrics:  # a process of a distributed training that does not lead
@@ -175,6 +217,41 @@ def train(
             typer.echo(f"{kind} {name}\t{value:.4f}")
     for name, count in metrics["bytes"].items():
         typer.echo(f"{name} bytes\t{count}")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _from_base(source: str, shared: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """What a request that starts from a base holds; options that shape a new model contradict it."""
+    from embbert.bases import SCRATCH, load_base
+
+    if fresh:
+        options = (f"--{'no-' * (value is False)}{name.replace('_', '-')}" for name, value in fresh.items())
+        raise UsageError(
+            f"{', '.join(options)} belong{'s' * (len(fresh) == 1)} to training from scratch: "
+            f"the base {source} has its own shape and vocabulary\n"
+            f"  add --base {SCRATCH} to train from scratch"
+        )
+    base = load_base(source)
+    return {"model": base.fitted(**shared), "base": base}
+
+
+def _from_scratch(given: dict[str, Any]) -> dict[str, Any]:
+    """What a request that starts from nothing holds."""
+    from dataclasses import replace
+
+    from embbert.config import preset
+
+    model = preset(given.pop("preset", "embbert"))
+    size = _vocab_size(given.pop("vocab_size", "auto"))
+    boundary = given.pop("boundary", "continuation")
+    if boundary not in ("continuation", "none"):
+        raise UsageError(f"--boundary is continuation or none, not {boundary!r}")
+    if size is not None:
+        given["vocab_size"] = size
+    return {"model": replace(model, **given), "vocab_size": size, "boundary": boundary}
 
 
 def _vocab_size(text: str) -> int | None:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pytest
 
 import embbert
+import folders
 from embbert.cli import doctor
 
 
@@ -58,3 +59,21 @@ def test_no_compiler_that_works_comes_with_advice(cli, monkeypatch, tmp_path, sc
     assert done.code == 0
     assert "apt-get install gcc" in done.out
     assert ("cannot compile C99" in done.out) == (script is not None)
+
+
+def test_base_models_that_come_along_are_listed_with_their_parameters(cli, monkeypatch, tmp_path):
+    folders.ship(tmp_path, monkeypatch)
+    assert json.loads(cli("doctor", "--json").out)["bases"] == {}
+    base = folders.small_base(tmp_path / "embbert-base")
+    folders.small_base(tmp_path / "embbert-paper", residual=True, num_layers=1)
+    done = cli("doctor")
+    rows = [line.replace("│", " ").split() for line in done.out.splitlines()]
+    assert done.code == 0
+    count = base.config.parameter_count
+    assert ["embbert-base", f"{count:,}", "parameters", "train", "--base"] in rows
+    assert json.loads(cli("doctor", "--json").out)["bases"]["embbert-base"] == count
+    (tmp_path / "embbert-paper" / "base.json").write_text("{")
+    done = cli("doctor")
+    assert done.code == 1
+    assert "damaged" in done.out
+    assert "a base model is damaged: run  pip install" in done.out
