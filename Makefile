@@ -57,5 +57,5 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what the tests need"
-	@$(PIP) install -qq -c constraints.txt -e ".[train,dev]"
+	@$(PIP) install -qq -c constraints.txt -e ".[train,plot,dev]"
 	@touch $@

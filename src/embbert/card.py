@@ -47,6 +47,43 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
+def base_card(config: ModelConfig, metrics: Mapping[str, Any], *, curve: bool) -> str:
+    """Markdown that says what a base model was trained on and how, how well it predicts, and where it ends.
+
+    Args:
+        config: shape of the model.
+        metrics: contents of `metrics.json`; `validation` is shown as a table and `history` is left to the
+            curve, every other entry is listed as it is.
+        curve: whether `curve.png` stands beside the card.
+    """
+    training = metrics["protocol"]
+    objective = "masked-language modelling" + (" and next-sentence prediction" if training["pairs"] else "")
+    parts = [
+        "# Base model card",
+        "A pre-trained [EmbBERT](https://arxiv.org/abs/2502.10001) backbone to fine-tune: "
+        "`embbert train DATA --base THIS -o model/`.",
+        f"It learned by {objective} on {metrics['tokens'] / 1e6:,.1f} million tokens of text, and "
+        "says nothing useful before it is fine-tuned.",
+        "## Measured on held-out text",
+        _scores({"value": metrics["validation"]}),
+    ]
+    if curve:
+        parts.append("![Loss over tokens](curve.png)")
+    rest = {name: value for name, value in metrics.items() if name not in ("validation", "history")}
+    sizes = paper(config)
+    parts += [
+        "## How it was made",
+        _listing(rest),
+        "## Size",
+        f"{sizes.parameters:,} parameters, {4 * sizes.parameters:,} bytes in float32 without the heads of "
+        "pre-training; `embbert size` says what a model made from it takes on a device.",
+        "## Limits",
+        f"* It reads at most {config.max_length} tokens.\n"
+        "* It has the vocabulary, the views and the prejudices of the text it learned from.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
 def _labels(labels: Sequence[str]) -> str:
     shown = ", ".join(_code(label) for label in labels[:MOST_LABELS])
     return shown if len(labels) <= MOST_LABELS else f"{shown} and {len(labels) - MOST_LABELS} more"
@@ -66,6 +103,9 @@ def _listing(values: Mapping[str, Any], indent: str = "") -> str:
     for name, value in values.items():
         if isinstance(value, Mapping):
             lines += [f"{indent}* {_plain(name)}", _listing(value, indent + "  ")]
+        elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+            told = (", ".join(f"{key} {_plain(part)}" for key, part in item.items()) for item in value)
+            lines += [f"{indent}* {_plain(name)}", *(f"{indent}  * {line}" for line in told)]
         else:
             shown = f"{value:.6g}" if isinstance(value, float) else _plain(value)
             lines.append(f"{indent}* {_plain(name)}: {shown}")

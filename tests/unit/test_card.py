@@ -1,7 +1,7 @@
 """The generated model card."""
 
 import factory
-from embbert.card import model_card
+from embbert.card import base_card, model_card
 from embbert.footprint import deployed
 
 
@@ -46,3 +46,30 @@ def test_regression_and_pairs_are_described_as_what_they_are():
     assert "## Labels" not in text
     assert "softmax" not in text
     assert "maps a text to one of 2 labels" in card()
+
+
+BASE = {
+    "validation": {"loss": 4.25, "perplexity": 70.1054, "accuracy": 0.275},
+    "tokens": 150_000_000,
+    "corpus": {"sources": [{"source": "a|b.txt", "bytes": 12}, {"source": "c", "files": 3}]},
+    "protocol": {"pairs": False, "learning_rate": 0.004},
+    "history": [{"step": 1, "loss": 9.0}],
+}
+
+
+def test_a_base_tells_what_it_learned_from_and_how_well():
+    config = factory.small_config()
+    text = base_card(config, BASE, curve=True)
+    assert "learned by masked-language modelling on 150.0 million tokens" in text
+    assert "| loss | 4.2500 |\n| perplexity | 70.1054 |\n| accuracy | 0.2750 |" in text
+    assert "* corpus\n  * sources\n    * source a\\|b.txt, bytes 12\n    * source c, files 3\n" in text
+    assert "* protocol\n  * pairs: False\n  * learning_rate: 0.004\n" in text
+    assert f"{config.parameter_count:,} parameters, {4 * config.parameter_count:,} bytes" in text
+    assert "![Loss over tokens](curve.png)" in text
+    assert "history" not in text
+
+
+def test_a_base_tells_of_pairs_and_of_a_curve_only_where_they_are():
+    text = base_card(factory.small_config(), {**BASE, "protocol": {"pairs": True}}, curve=False)
+    assert "masked-language modelling and next-sentence prediction on" in text
+    assert "curve.png" not in text

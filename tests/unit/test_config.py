@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import factory
-from embbert.config import PRESETS, ModelConfig, TrainConfig, from_mapping, preset, to_mapping
+from embbert.config import PRESETS, ModelConfig, PretrainConfig, TrainConfig, from_mapping, preset, to_mapping
 from embbert.errors import UsageError
 from embbert.store import weight_shapes
 
@@ -55,7 +55,7 @@ def test_where_the_kernel_starts(kernel, causal, left):
 
 
 def test_mapping_round_trip():
-    for config in (*PRESETS.values(), TrainConfig(seed=4)):
+    for config in (*PRESETS.values(), TrainConfig(seed=4), PretrainConfig(pairs=True)):
         assert from_mapping(type(config), to_mapping(config)) == config
 
 
@@ -101,6 +101,7 @@ def test_impossible_shapes_are_refused_by_name(field, value, complaint):
         ("batch_size", 0),
         ("dropout", 1.0),
         ("label_smoothing", -0.1),
+        ("score", "f1"),
         ("warmup_steps", -1),
         ("seed", -1),
         ("token_dropout", 1.0),
@@ -110,11 +111,48 @@ def test_impossible_shapes_are_refused_by_name(field, value, complaint):
         ("learning_rate", float("nan")),
         ("max_grad_norm", 0.0),
         ("weight_decay", -1.0),
+        ("base_rate", 0.0),
+        ("base_rate", 1.1),
+        ("layer_decay", 0.0),
+        ("layer_decay", float("nan")),
     ],
 )
 def test_settings_that_cannot_train_are_refused_by_name(field, value):
     with pytest.raises(UsageError, match=field):
         TrainConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tokens", 0),
+        ("max_seconds", -1),
+        ("length", 7),
+        ("batch_tokens", 7),
+        ("micro_tokens", 7),
+        ("long_share", 1.1),
+        ("long_share", float("nan")),
+        ("final_rate", -0.1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("warmup_steps", -1),
+        ("weight_decay", -1.0),
+        ("beta2", 1.0),
+        ("dropout", 1.0),
+        ("max_grad_norm", 0.0),
+        ("mask_share", 0.0),
+        ("mask_share", 0.6),
+        ("seed", -1),
+    ],
+)
+def test_settings_that_cannot_pretrain_are_refused_by_name(field, value):
+    with pytest.raises(UsageError, match=f"^{field} must"):
+        PretrainConfig(**{field: value})
+
+
+def test_the_least_and_the_most_of_pretraining_can_be():
+    PretrainConfig(tokens=1, length=8, batch_tokens=8, micro_tokens=8, long_share=0.0, warmup_steps=0)
+    PretrainConfig(long_share=1.0, final_rate=1.0, mask_share=0.5, weight_decay=0.0, beta2=0.0)
 
 
 def test_configs_are_frozen():

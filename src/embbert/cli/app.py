@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": ("train", "train"),
+    "pretrain": ("pretrain", "pretrain"),
     "predict": ("predict", "predict"),
     "eval": ("eval", "evaluate"),
     "size": ("size", "size"),

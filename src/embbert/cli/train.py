@@ -1,14 +1,14 @@
 """`embbert train`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from embbert.config import Task
+    from embbert.config import Score, Task
 
 EXTRA = frozenset({"accelerate", "scipy", "sklearn", "torch"})
 MODEL, SCRATCH_ONLY, TRAINING = "Model", "From scratch (--base none)", "Training"
@@ -97,6 +97,14 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Most passes over the rows.", rich_help_panel=TRAINING)
     ] = None,
+    score: Annotated[
+        str,
+        typer.Option(
+            metavar="METRIC",
+            help="Chooses the epoch: accuracy, macro_f1, mcc; spearman, pearson.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = "auto",
     patience: Annotated[
         int | None,
         typer.Option(
@@ -178,7 +186,9 @@ def train(
         "token_dropout": token_dropout,
         "weight_decay": weight_decay,
     }
-    config = TrainConfig(class_weights=class_weights, seed=seed, **_given(settings))
+    config = TrainConfig(
+        score=cast("Score", score), class_weights=class_weights, seed=seed, **_given(settings)
+    )
     check_target(out, overwrite=overwrite)
     card = task_card(data)
     task: Task = "regress" if regress or (card is not None and card.task == "regress") else "classify"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from embbert import __version__
+from embbert.bases import SCRATCH
 from embbert.card import model_card
 from embbert.config import to_mapping
 from embbert.footprint import deployed
@@ -24,8 +24,9 @@ from embbert.store import check_target, save_model
 from embbert.train.checkpoint import discard_checkpoint
 from embbert.train.evaluate import float_logits
 from embbert.train.loop import fit
-from embbert.train.metrics import SCORE, measure
+from embbert.train.metrics import measure, score_name
 from embbert.train.prepare import Prepared, Request, prepare
+from embbert.train.processes import accelerator
 from embbert.train.progress import Reporter
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ def finetune(request: Request) -> dict[str, Any]:
         EmbbertError: the loss is no longer finite.
     """
     check_target(request.out, overwrite=request.overwrite)
-    leads = Accelerator().is_main_process
-    with Reporter(SCORE[request.train.task], quiet=not leads) as reporter:
+    here = accelerator()
+    leads = here.is_main_process
+    chosen_by = score_name(request.train.task, request.config.score)
+    with Reporter(chosen_by, quiet=not leads) as reporter:
         prepared = prepare(request)
         reporter.say(_summary(prepared))
         checkpoint = request.out.with_name(request.out.name + ".partial") / "checkpoint.pt"
@@ -70,32 +73,38 @@ def finetune(request: Request) -> dict[str, Any]:
             raise
         metrics: dict[str, Any] = {}
         if leads:
-            metrics = _finish(request, prepared, trained, reporter)
+            metrics = _finish(request, prepared, trained, reporter, here.num_processes)
             discard_checkpoint(checkpoint)
     return metrics
 
 
 def _summary(prepared: Prepared) -> str:
     job = prepared.job
+    origin = "" if prepared.base is None else f", from {prepared.base['name']}"
     answers = f"{job.outputs} classes" if job.task == "classify" else "a value"
     return (
         f"{len(job.training)} training and {len(job.validation)} validation rows, {answers}; "
-        f"{job.model.vocab_size} tokens, {job.model.parameter_count:,} parameters"
+        f"{job.model.vocab_size} tokens, {job.model.parameter_count:,} parameters{origin}"
     )
 
 
 def _settings(request: Request, prepared: Prepared) -> dict[str, Any]:
     """Whatever decides the course of the training; a checkpoint with anything else is refused."""
+    base = prepared.base or {}
     return {
         **to_mapping(prepared.job.model),
         **to_mapping(request.config),
         "task": request.train.task,
-        "boundary": request.boundary,
+        "boundary": prepared.tokenizer.boundary,
+        "base": base.get("name", SCRATCH),
+        "base_weights": base.get("fingerprint"),
         "data": request.train.fingerprint(),
     }
 
 
-def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Reporter) -> dict[str, Any]:
+def _finish(
+    request: Request, prepared: Prepared, trained: Fit, reporter: Reporter, processes: int
+) -> dict[str, Any]:
     """Quantise, measure, save."""
     job, task = prepared.job, prepared.job.task
     weights = trained.weights if prepared.standard is None else prepared.standard.fold(trained.weights)
@@ -115,8 +124,12 @@ def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Report
         "float": measure(task, prepared.measured_targets, float_logits(model, prepared.measured_ids)),
         "int8": measure(task, prepared.measured_targets, integer),
         "measured_on": _source(prepared.measured, "validation" if request.test is None else "test"),
-        "validation": {SCORE[task]: trained.best.score, "loss": trained.best.validation_loss},
+        "validation": {
+            score_name(task, request.config.score): trained.best.score,
+            "loss": trained.best.validation_loss,
+        },
         "bytes": {"constants": sizes.constant_bytes, "arena": sizes.arena_bytes, "total": sizes.total},
+        "base": prepared.base or SCRATCH,
         "data": _source(request.train, "train"),
         "protocol": {
             "training_rows": len(job.training),
@@ -124,7 +137,7 @@ def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Report
             "calibration_rows": len(calibration),
             "epochs_run": len(trained.history),
             "best_epoch": trained.best.number,
-            "boundary": request.boundary,
+            "boundary": prepared.tokenizer.boundary,
             **to_mapping(request.config),
         },
         "versions": {
@@ -132,6 +145,7 @@ def _finish(request: Request, prepared: Prepared, trained: Fit, reporter: Report
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
+        "processes": processes,
         "threads": torch.get_num_threads(),
     }
     pair = request.train.pairs is not None

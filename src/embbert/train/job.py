@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from embbert.train.schedule import Rank
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -27,6 +29,8 @@ class Job:
         training: rows to learn from.
         validation: rows that choose the epoch.
         class_weights: [outputs] float32 factors of the loss, or None.
+        start: the backbone's weights by their stored names, float32; random ones if None. The head is
+            always new.
     """
 
     model: ModelConfig
@@ -36,6 +40,7 @@ class Job:
     training: Rows
     validation: Rows
     class_weights: NDArray[np.float32] | None = None
+    start: Mapping[str, NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True)

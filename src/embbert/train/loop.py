@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-import os
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import Accelerator
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from embbert.errors import EmbbertError, ModelError
-from embbert.models.heads import SequenceModel, to_arrays
+from embbert.models.heads import SequenceModel, load_arrays, to_arrays
 from embbert.train.batches import Buckets, epoch_seed
 from embbert.train.checkpoint import read_checkpoint, write_checkpoint
 from embbert.train.evaluate import float_logits
 from embbert.train.job import Epoch, Fit
-from embbert.train.metrics import SCORE, measure
-from embbert.train.schedule import FALLS, falls, patience_epochs, rate
+from embbert.train.metrics import measure, score_name
+from embbert.train.processes import accelerator
+from embbert.train.schedule import FALLS, falls, layer_share, patience_epochs, rate
+from embbert.train.speed import keep_memory, reproducible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -42,7 +41,7 @@ def fit(
     checkpoint: Path | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Fit:
-    """Train a new model until validation stops getting better.
+    """Train a model, new or from a base, until validation stops getting better.
 
     The same job gives the same weights to the bit on one machine with one number of threads, whether or not
     it was interrupted and resumed on the way.
@@ -56,9 +55,10 @@ def fit(
     Raises:
         EmbbertError: the loss is no longer finite.
         UsageError: the checkpoint belongs to other settings, or cannot be written.
-        ModelError: the checkpoint is damaged.
+        ModelError: the checkpoint is damaged, or the weights to start from are not those of the model.
     """
-    with _reproducible():
+    keep_memory()
+    with reproducible():
         run = _Run(job)
         if checkpoint is not None:
             state = read_checkpoint(checkpoint, settings or {})
@@ -81,10 +81,13 @@ class _Run:
     def __init__(self, job: Job) -> None:
         self.job = job
         torch.manual_seed(job.config.seed)
-        self.accelerator = Accelerator()
+        self.accelerator = accelerator()
         self.batches = Buckets([len(ids) for ids in job.training.ids], job.config.batch_size, job.config.seed)
         loader = DataLoader(job.training, batch_sampler=self.batches, collate_fn=job.training.collate)
         model = SequenceModel(job.model, job.outputs, job.config.dropout)
+        if job.start is not None:
+            new_head = {name: value for name, value in to_arrays(model).items() if name.startswith("head.")}
+            load_arrays(model, {**job.start, **new_head})
         self.model, self.optimizer, self.loader = self.accelerator.prepare(
             model, torch.optim.AdamW(_groups(model, job.config), fused=True), loader
         )
@@ -131,7 +134,7 @@ class _Run:
 
     def _step(self, ids: Tensor, targets: Tensor, learning_rate: float, number: int) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["share"]
         logits = self.model(drop_tokens(ids, self.job.config.token_dropout))
         loss = self._loss(logits, targets, self.job.config.label_smoothing)
         value = float(loss.detach())
@@ -161,7 +164,7 @@ class _Run:
         device = self.accelerator.device
         validation_loss = float(self._loss(torch.from_numpy(logits).to(device), targets.to(device), 0.0))
         self._check(validation_loss, number)
-        score = measure(self.job.task, rows.targets, logits)[SCORE[self.job.task]]
+        score = measure(self.job.task, rows.targets, logits)[score_name(self.job.task, self.job.config.score)]
         return Epoch(number, loss, validation_loss, score, learning_rate)
 
     def state(self) -> dict[str, Any]:
@@ -203,28 +206,26 @@ def drop_tokens(ids: Tensor, share: float) -> Tensor:
 
 
 def _groups(model: SequenceModel, config: TrainConfig) -> list[dict[str, Any]]:
-    """Weight decay on matrices, tables and kernels; none on biases, norms and gains."""
-    matrices = [value for value in model.parameters() if value.ndim >= 2]
-    vectors = [value for value in model.parameters() if value.ndim < 2]
+    """The weights by their share of the learning rate and whether they decay.
+
+    Matrices, tables and kernels do; biases, norms and gains do not.
+    """
+    layers = model.backbone.config.num_layers
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
+    for name, value in model.named_parameters():
+        stored = name.removeprefix("backbone.")
+        share = layer_share(stored, layers, config.base_rate, config.layer_decay)
+        groups.setdefault((share, value.ndim >= 2), []).append(value)
     return [
-        {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay},
-        {"params": vectors, "lr": config.learning_rate, "weight_decay": 0.0},
+        {
+            "params": values,
+            "lr": config.learning_rate * share,
+            "share": share,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for (share, decays), values in groups.items()
     ]
 
 
 def _copy(model: SequenceModel) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """Deterministic kernels only; and denormal numbers are 0, for they make old Adam moments slow."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(True)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.use_deterministic_algorithms(before)

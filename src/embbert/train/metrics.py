@@ -6,15 +6,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.errors import MissingExtraError
+from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embbert.config import Task
+    from embbert.config import Score, Task
 
-SCORE: dict[Task, str] = {"classify": "accuracy", "regress": "spearman"}
-"""The metric that decides which epoch is best."""
+SCORES: dict[Task, tuple[str, ...]] = {
+    "classify": ("accuracy", "macro_f1", "mcc"),
+    "regress": ("spearman", "pearson"),
+}
+"""Metrics that can choose the epoch; the first does unless another is asked for."""
+
+
+def score_name(task: Task, score: Score) -> str:
+    """The metric that chooses the epoch.
+
+    Raises:
+        UsageError: the task has no such metric.
+    """
+    if score == "auto":
+        return SCORES[task][0]
+    if score not in SCORES[task]:
+        kind = "classification" if task == "classify" else "regression"
+        raise UsageError(f"a {kind} has no {score}; it can be chosen by {', '.join(SCORES[task])}")
+    return score
 
 
 def measure(task: Task, targets: NDArray[np.generic], logits: NDArray[np.floating]) -> dict[str, float]:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embbert.bases import BaseFolder
     from embbert.config import ModelConfig, TrainConfig
     from embbert.data import Examples
     from embbert.text import Boundary, Tokenizer
+
+POSITIONS = "embedder.position.weight"
 
 LEARNABLE = 2
 """Occurrences that a token needs before a vocabulary of automatic size includes it: seen once, its vector
@@ -35,12 +38,14 @@ class Request:
     Attributes:
         train: labelled rows; the validation rows are held out of them.
         test: rows that the finished model is measured on, or None: then the validation rows serve.
-        model: the shape; its `vocab_size` is the most entries if `vocab_size` below is None.
+        model: the shape. From scratch, its `vocab_size` is the most entries if `vocab_size` below is None;
+            from a base it is the base's shape with fewer positions or other pooling, as `fitted` makes it.
         config: how to train.
         out: the model folder to make.
         vocab_size: exactly so many entries, or None for as many as the texts support with tokens that are
             seen at least twice.
-        boundary: how tokens inside a word are marked.
+        boundary: how tokens inside a word are marked; those of a base are as they are.
+        base: brings tokenizer and weights to start from; None is training from scratch.
         restart: discard an unfinished training instead of going on with it.
         overwrite: replace a model folder that stands at `out`.
     """
@@ -52,6 +57,7 @@ class Request:
     out: Path
     vocab_size: int | None = None
     boundary: Boundary = "continuation"
+    base: BaseFolder | None = None
     restart: bool = False
     overwrite: bool = False
 
@@ -62,9 +68,10 @@ class Prepared:
 
     Attributes:
         job: for the loop.
-        tokenizer: trained on the training rows.
+        tokenizer: the base's, or trained on the training rows.
         labels: class names in the order of the logits; none for regression.
         standard: how regression targets were made comparable.
+        base: `name` and `fingerprint` of the base, or None.
         measured: the rows that the finished model is measured on.
         measured_ids: their token ids.
         measured_targets: their class numbers or values, in the units of the data.
@@ -74,6 +81,7 @@ class Prepared:
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     standard: Standard | None
+    base: dict[str, str] | None
     measured: Examples
     measured_ids: list[list[int]]
     measured_targets: NDArray[np.generic]
@@ -82,23 +90,26 @@ class Prepared:
 def prepare(request: Request) -> Prepared:
     """Check everything about the data, then split and number it.
 
-    The vocabulary comes from the training rows alone, so the validation rows are as new as any later text.
+    A vocabulary that no base brings comes from the training rows alone, so the validation rows are as new as
+    any later text.
 
     Raises:
         DataError: rows that cannot be trained on or measured, or too little text for the vocabulary.
-        UsageError: settings that contradict the data.
+        UsageError: settings that contradict the data or the base.
+        ModelError: the base's weights are damaged.
     """
     examples, test, config = request.train, request.test, request.config
     if test is not None and (test.pairs is None) != (examples.pairs is None):
         raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
     if config.class_weights and examples.task == "regress":
         raise UsageError("--class-weights weighs classes; a regression has none")
+    start = _start(request)
     labels = label_names(examples) if examples.task == "classify" else ()
     test_targets = None if test is None else _targets(test, labels)  # before anything that takes time
     targets = _targets(examples, labels)
     chosen, held = split_validation(examples, config.validation_fraction, config.seed)
     training, validation = examples.take(chosen), examples.take(held)
-    tokenizer = _train_tokenizer(request, training)
+    tokenizer = _train_tokenizer(request, training) if request.base is None else request.base.tokenizer
     model = replace(request.model, vocab_size=tokenizer.vocab_size)
 
     def encode(rows: Examples) -> list[list[int]]:
@@ -118,16 +129,30 @@ def prepare(request: Request) -> Prepared:
         training=Rows(encode(training), scaled[chosen]),
         validation=Rows(validation_ids, scaled[held]),
         class_weights=weights,
+        start=start,
     )
+    base = request.base
+    origin = None if base is None else {"name": base.name, "fingerprint": base.fingerprint()}
     if test is not None and test_targets is not None:
-        return Prepared(job, tokenizer, labels, standard, test, encode(test), test_targets)
-    return Prepared(job, tokenizer, labels, standard, validation, validation_ids, targets[held])
+        return Prepared(job, tokenizer, labels, standard, origin, test, encode(test), test_targets)
+    return Prepared(job, tokenizer, labels, standard, origin, validation, validation_ids, targets[held])
 
 
 def _targets(examples: Examples, labels: tuple[str, ...]) -> NDArray[np.generic]:
     if examples.task == "regress":
         return value_targets(examples)
     return encode_targets(examples, labels)
+
+
+def _start(request: Request) -> dict[str, NDArray[np.float32]] | None:
+    """The base's weights, with as many positions as the model has."""
+    base, model = request.base, request.model
+    if base is None:
+        return None
+    if model != base.fitted(model.max_length, model.pooling) or request.vocab_size is not None:
+        raise UsageError(f"the base {base.name} fixes shape and vocabulary, up to max_length and pooling")
+    weights = base.weights()
+    return {**weights, POSITIONS: weights[POSITIONS][: model.max_length]}
 
 
 def _train_tokenizer(request: Request, training: Examples) -> Tokenizer:

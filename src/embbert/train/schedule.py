@@ -1,4 +1,4 @@
-"""The learning rate, as a function of the step and of how validation went so far.
+"""The learning rate, as a function of the step, of how validation went so far, and of the weight's place.
 
 How many epochs a data set needs is not known beforehand, so nothing is planned over a number of epochs: the
 rate rises over the first steps, stays while validation gets better, falls when it has not for a while, and
@@ -47,6 +47,28 @@ def falls(ranks: Sequence[Rank], patience: int) -> int:
 def patience_epochs(patience: int, steps_per_epoch: int) -> int:
     """Epochs to wait for a better validation before the rate falls."""
     return max(patience, -(-PATIENT_STEPS // steps_per_epoch))
+
+
+def layer_share(name: str, num_layers: int, base_rate: float, layer_decay: float) -> float:
+    """The share of the learning rate that a weight trains with.
+
+    The head has all of it. The last layer (and a norm behind it) has `base_rate`, the layer before it
+    `base_rate`·`layer_decay`, and so on; the embedder lies before the first layer.
+
+    Args:
+        name: of the weight, as it is stored.
+        num_layers: of the backbone.
+        base_rate: the backbone's share.
+        layer_decay: factor per layer.
+    """
+    part, *rest = name.split(".")
+    if part == "head":
+        return 1.0
+    if part == "embedder":
+        return base_rate * layer_decay**num_layers
+    if part == "layers":
+        return base_rate * layer_decay ** (num_layers - 1 - int(rest[0]))
+    return base_rate
 
 
 def rate(step: int, warmup_steps: int, fallen: int) -> float:

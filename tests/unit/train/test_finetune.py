@@ -2,17 +2,21 @@
 
 import json
 import random
+import socket
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import folders
+from embbert.bases import load_base
 from embbert.config import ModelConfig, TrainConfig
 from embbert.data import Examples
-from embbert.errors import DataError, UsageError
+from embbert.errors import DataError, ModelError, UsageError
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
 from embbert.store import load_model
+from embbert.text import train_tokenizer
 from embbert.train import finetune as module
 from embbert.train.finetune import finetune
 from embbert.train.prepare import Request, prepare
@@ -73,6 +77,14 @@ def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("epoch ") == metrics["protocol"]["epochs_run"]
+
+
+def test_the_score_that_chose_is_named(tmp_path, capsys):
+    metrics = finetune(request(tmp_path / "m", config=replace(CONFIG, epochs=1, score="macro_f1")))
+    assert set(metrics["validation"]) == {"macro_f1", "loss"}
+    assert "macro_f1" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="has no pearson"):
+        finetune(request(tmp_path / "n", config=replace(CONFIG, score="pearson")))
 
 
 def test_regression_answers_in_the_units_of_the_data(tmp_path):
@@ -174,3 +186,120 @@ def test_class_weights_need_classes(tmp_path):
         prepare(request(tmp_path / "m", "regress", config=config))
     weights = prepare(request(tmp_path / "m", config=config)).job.class_weights
     assert weights.shape == (3,)
+
+
+# -- from a base -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(tmp_path):
+    """Of random weights, with residual paths, centred kernels and the words of these texts."""
+    tokenizer = train_tokenizer(examples(200, 9).texts, 80, boundary="none")
+    shape = {"residual": True, "causal_conv": False, "embedding_size": 8}
+    return folders.small_base(tmp_path / "bases" / "tiny", tokenizer=tokenizer, **shape)
+
+
+def started(out, base, *, max_length=None, pooling=None, **changes):
+    return request(out, model=base.fitted(max_length, pooling), base=base, **changes)
+
+
+def test_shape_tokenizer_and_weights_are_those_of_the_base(tmp_path, base):
+    prepared = prepare(started(tmp_path / "m", base))
+    assert prepared.job.model == base.config
+    assert prepared.tokenizer.to_json() == base.tokenizer.to_json()
+    weights = base.weights()
+    assert prepared.job.start.keys() == weights.keys()
+    assert all(np.array_equal(prepared.job.start[name], value) for name, value in weights.items())
+    assert prepared.measured_ids == base.tokenizer.encode_batch(examples(60, 2).texts, max_length=24)
+
+
+def test_length_and_pooling_may_differ_from_the_base(tmp_path, base):
+    job = prepare(started(tmp_path / "m", base, max_length=5, pooling="mean")).job
+    assert (job.model.max_length, job.model.pooling) == (5, "mean")
+    assert max(len(ids) for ids in job.training.ids) == 5
+    positions = "embedder.position.weight"
+    assert np.array_equal(job.start[positions], base.weights()[positions][:5])
+
+
+def test_a_model_from_a_base_is_quantised_measured_and_says_so(tmp_path, base, monkeypatch, capsys):
+    def blocked(*_, **__):
+        raise AssertionError("a socket was asked for")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, blocked)
+    out, fast = tmp_path / "model", replace(CONFIG, learning_rate=2e-2, dropout=0.0, token_dropout=0.0)
+    metrics = finetune(started(out, base, max_length=12, pooling="mean", config=fast))
+    assert metrics["float"]["accuracy"] > 0.9
+    assert abs(metrics["int8"]["accuracy"] - metrics["float"]["accuracy"]) <= 0.05
+    assert metrics["base"] == {"name": "tiny", "fingerprint": base.fingerprint()}
+    assert metrics["protocol"]["boundary"] == "none"
+    assert ", from tiny\n" in capsys.readouterr().err
+    folder = load_model(out)
+    assert folder.config == base.fitted(12, "mean")
+    assert folder.metrics == metrics
+    card = (out / "README.md").read_text()
+    assert f"* base\n  * name: tiny\n  * fingerprint: {base.fingerprint()}\n" in card
+    # The stored integer model is the one that was measured.
+    test = examples(60, 2)
+    answers = predict(load_plan(folder), folder.tokenizer.encode_batch(test.texts, max_length=12)).argmax(1)
+    right = np.mean([folder.labels[a] == t for a, t in zip(answers, test.targets, strict=True)])
+    assert right == metrics["int8"]["accuracy"]
+
+
+def test_hardly_trained_it_is_hardly_another(tmp_path, base):
+    still = replace(CONFIG, epochs=1, learning_rate=1e-12, weight_decay=0.0)
+    metrics = finetune(started(tmp_path / "model", base, max_length=16, config=still))
+    weights = load_model(tmp_path / "model").weights()
+    for name, value in base.weights().items():
+        rows = value[:16] if name == "embedder.position.weight" else value
+        assert np.allclose(weights[name], rows, rtol=0, atol=1e-6), name
+    assert metrics["protocol"]["epochs_run"] == 1
+
+
+def test_from_scratch_no_base_is_named(tmp_path):
+    metrics = finetune(request(tmp_path / "model", config=replace(CONFIG, epochs=1)))
+    assert metrics["base"] == "none"
+    assert "* base: none\n" in (tmp_path / "model" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("changes", [{"model": MODEL}, {"vocab_size": 60}])
+def test_a_shape_or_vocabulary_that_is_not_the_bases_is_refused(tmp_path, base, changes):
+    with pytest.raises(UsageError, match="the base tiny fixes shape and vocabulary"):
+        prepare(replace(started(tmp_path / "m", base), **changes))
+
+
+def test_a_damaged_base_is_refused_before_training(tmp_path, base):
+    file = base.path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(ModelError, match=r"model\.safetensors is damaged"):
+        finetune(started(tmp_path / "model", base))
+    assert [item.name for item in tmp_path.iterdir()] == ["bases"]
+
+
+def test_a_training_from_another_base_is_not_resumed(tmp_path, base, monkeypatch, capsys):
+    straight, out = tmp_path / "straight", tmp_path / "model"
+    quick = replace(CONFIG, epochs=2, base_rate=0.5, layer_decay=0.5)
+    finetune(started(straight, base, config=quick))
+    steps = iter(range(20))
+
+    def stop(self):
+        if next(steps) == 19:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.Reporter, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(started(out, base, config=quick))
+    settings = {"tokenizer": base.tokenizer, "residual": True, "causal_conv": False, "embedding_size": 8}
+    renamed = folders.small_base(tmp_path / "bases" / "big", **settings)
+    retrained = folders.small_base(tmp_path / "others" / "tiny", seed=1, **settings)
+    with pytest.raises(UsageError, match="unfinished training with base 'tiny', not 'big'"):
+        finetune(started(out, renamed, config=quick))
+    with pytest.raises(UsageError, match=r"unfinished training with base_weights '\w+\.\.\., not '\w+"):
+        finetune(started(out, retrained, config=quick))
+    with pytest.raises(UsageError, match="unfinished training with base 'tiny', not 'none'"):
+        finetune(request(out, config=quick))
+    finetune(started(out, load_base(str(base.path)), config=quick))
+    assert "resumed after epoch 1" in capsys.readouterr().err
+    for name in ("model.safetensors", "model.int8.safetensors", "quant.json", "tokenizer.json"):
+        assert (out / name).read_bytes() == (straight / name).read_bytes()

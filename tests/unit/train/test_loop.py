@@ -9,7 +9,8 @@ import torch
 import factory
 from embbert.config import TrainConfig
 from embbert.errors import EmbbertError, ModelError, UsageError
-from embbert.models.heads import SequenceModel, load_arrays
+from embbert.models.heads import SequenceModel, load_arrays, to_arrays
+from embbert.train import loop
 from embbert.train.batches import Rows
 from embbert.train.evaluate import float_logits
 from embbert.train.job import Job
@@ -69,6 +70,16 @@ def test_it_learns_classes_and_keeps_the_best_epoch():
     load_arrays(model, trained.weights)
     held = job().validation
     assert measure("classify", held.targets, float_logits(model, held.ids))["accuracy"] == trained.best.score
+
+
+def test_the_metric_that_is_asked_for_chooses_the_epoch():
+    trained = fit(job(config=replace(QUICK, epochs=4, score="mcc")))
+    model = SequenceModel(job().model, 3)
+    load_arrays(model, trained.weights)
+    held = job().validation
+    metrics = measure("classify", held.targets, float_logits(model, held.ids))
+    assert trained.best.score == metrics["mcc"] != metrics["accuracy"]
+    assert trained.best.score == max(epoch.score for epoch in trained.history)
 
 
 def test_it_learns_values():
@@ -142,6 +153,124 @@ def test_only_matrices_decay():
     weights = fit(job(config=still)).weights
     assert np.abs(weights["head.weight"]).max() < 0.5 * before.head.weight.abs().max().item()
     assert np.abs(weights["layers.0.norm.weight"] - 1).max() < 1e-3
+
+
+def started(config=QUICK, **changes):
+    """A job that starts from given weights, and those weights."""
+    plain = job(config=config, **changes)
+    weights = factory.random_weights(plain.model, 3, seed=5)
+    start = {name: value for name, value in weights.items() if not name.startswith("head.")}
+    return replace(plain, start=start), start
+
+
+def moved(weights, start):
+    """The largest change of a weight by the part of the backbone it belongs to."""
+    change = {}
+    for name, value in start.items():
+        part = ".".join(name.split(".")[: 2 if name.startswith("layers") else 1])
+        change[part] = max(change.get(part, 0.0), float(np.abs(weights[name] - value).max()))
+    return change
+
+
+STILL = replace(QUICK, epochs=1, learning_rate=1e-12, weight_decay=0.0)
+
+
+def test_training_starts_from_given_weights_with_a_new_head():
+    begun, start = started(STILL)
+    weights = fit(begun).weights
+    assert max(moved(weights, start).values()) < 1e-6
+    # The head is the one that training from scratch draws from the same seed.
+    torch.manual_seed(STILL.seed)
+    scratch = to_arrays(SequenceModel(begun.model, 3))
+    assert np.allclose(weights["head.weight"], scratch["head.weight"], atol=1e-6)
+    assert not np.allclose(weights["layers.0.query.weight"], scratch["layers.0.query.weight"], atol=1e-3)
+    other, _ = started(replace(STILL, seed=1))
+    assert not np.allclose(fit(other).weights["head.weight"], scratch["head.weight"], atol=1e-3)
+
+
+def test_a_head_among_the_given_weights_is_not_taken():
+    begun, start = started(STILL)
+    head = {"head.weight": np.full((3, 12), 7, np.float32), "head.bias": np.zeros(3, np.float32)}
+    assert equal(fit(replace(begun, start=start | head)).weights, fit(begun).weights)
+
+
+@pytest.mark.parametrize("damage", ["missing", "unknown", "shape"])
+def test_weights_of_another_model_are_no_start(damage):
+    begun, start = started()
+    name = "layers.1.out.weight"
+    if damage == "missing":
+        start = {key: value for key, value in start.items() if key != name}
+    elif damage == "unknown":
+        start = start | {"layers.2.out.weight": start[name]}
+    else:
+        start = start | {name: start[name][:3]}
+    with pytest.raises(ModelError, match="the weights do not belong to this model"):
+        fit(replace(begun, start=start))
+
+
+def plain_groups(model, config):
+    """What the optimiser had when every weight trained at the same rate."""
+    matrices = [value for value in model.parameters() if value.ndim >= 2]
+    vectors = [value for value in model.parameters() if value.ndim < 2]
+    return [
+        {"params": matrices, "lr": config.learning_rate, "share": 1.0, "weight_decay": config.weight_decay},
+        {"params": vectors, "lr": config.learning_rate, "share": 1.0, "weight_decay": 0.0},
+    ]
+
+
+def test_equal_rates_change_no_bit(monkeypatch):
+    begun, _ = started(replace(QUICK, epochs=2))
+    assert (begun.config.base_rate, begun.config.layer_decay) == (1.0, 1.0)
+    grouped = fit(begun)
+    monkeypatch.setattr(loop, "_groups", plain_groups)
+    plain = fit(begun)
+    assert equal(grouped.weights, plain.weights)
+    assert grouped.history == plain.history
+
+
+def test_the_backbone_trains_at_its_share_and_the_head_at_the_full_rate():
+    begun, start = started(replace(QUICK, epochs=1, base_rate=1e-9, weight_decay=0.0))
+    weights = fit(begun).weights
+    assert max(moved(weights, start).values()) < 1e-6
+    torch.manual_seed(QUICK.seed)
+    head = SequenceModel(begun.model, 3).head.weight.detach().numpy()
+    assert np.abs(weights["head.weight"] - head).max() > 0.01
+
+
+def test_layers_further_from_the_head_train_more_slowly():
+    begun, start = started(replace(QUICK, epochs=1, layer_decay=1e-3, weight_decay=0.0))
+    change = moved(fit(begun).weights, start)
+    assert change["layers.1"] > 0.01
+    assert change["final_norm"] > 0.01
+    assert 1e-6 < change["layers.0"] < 1e-2 * change["layers.1"]
+    assert change["embedder"] < 1e-2 * change["layers.0"]
+
+
+def test_warm_up_and_falls_reach_every_group(monkeypatch):
+    monkeypatch.setattr("embbert.train.schedule.PATIENT_STEPS", 1)
+    rates = []
+    step = torch.optim.AdamW.step
+
+    def record(self, *arguments, **settings):
+        rates.append(sorted({group["lr"] for group in self.param_groups}))
+        return step(self, *arguments, **settings)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", record)
+    slow = replace(QUICK, learning_rate=1e-12, patience=1, base_rate=0.5, layer_decay=0.5, warmup_steps=2)
+    fit(job(config=slow))
+    full = np.array([0.125, 0.25, 0.5, 1.0]) * 1e-12
+    for step_rates, share in ((rates[0], 0.5), (rates[1], 1.0), (rates[-1], 0.3)):
+        assert step_rates == pytest.approx(full * share, rel=1e-6, abs=0)
+
+
+def test_a_resumed_run_from_a_start_with_layer_wise_rates_gives_the_same_bits(tmp_path):
+    checkpoint = tmp_path / "m.partial" / "checkpoint.pt"
+    begun, _ = started(replace(QUICK, epochs=2, base_rate=0.5, layer_decay=0.5))
+    with pytest.raises(KeyboardInterrupt):
+        fit(begun, reporter=Recorder(20), checkpoint=checkpoint, settings={})
+    resumed, plain = fit(begun, checkpoint=checkpoint, settings={}), fit(begun)
+    assert equal(resumed.weights, plain.weights)
+    assert resumed.history == plain.history
 
 
 def test_token_dropout_spares_special_tokens():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from embbert.train.metrics import class_metrics, measure, value_metrics
+from embbert.errors import UsageError
+from embbert.train.metrics import SCORES, class_metrics, measure, score_name, value_metrics
 
 
 def test_classes():
@@ -32,3 +33,17 @@ def test_answers_are_the_largest_logit_and_the_first_of_equals():
     logits = np.array([[1, 1, 0], [0, 2, 2]], dtype=np.float32)
     assert measure("classify", np.array([0, 1]), logits)["accuracy"] == 1.0
     assert measure("regress", np.array([1.0, 2.0]), np.array([[3.0], [5.0]]))["mse"] == pytest.approx(6.5)
+
+
+def test_every_score_is_a_metric_of_its_task():
+    logits = np.array([[1, 0], [0, 2]], dtype=np.float32)
+    for task, targets, answers in (("classify", [0, 1], logits), ("regress", [1.0, 2.0], logits[:, :1])):
+        metrics = measure(task, np.array(targets), answers)
+        assert all(score_name(task, score) in metrics for score in SCORES[task])
+        assert score_name(task, "auto") == SCORES[task][0]
+
+
+@pytest.mark.parametrize(("task", "score"), [("classify", "pearson"), ("regress", "accuracy")])
+def test_a_score_of_the_other_kind_is_refused(task, score):
+    with pytest.raises(UsageError, match=f"has no {score}; it can be chosen by {SCORES[task][0]}"):
+        score_name(task, score)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embbert.train.schedule import FALL, Rank, falls, patience_epochs, rate
+from embbert.train.schedule import FALL, Rank, falls, layer_share, patience_epochs, rate
 
 
 def ranks(*scores):
@@ -44,3 +44,25 @@ def test_short_epochs_are_given_more_of_them():
     assert patience_epochs(2, 100) == 3
     assert patience_epochs(2, 1) == 300
     assert patience_epochs(7, 100) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("head.weight", 1.0),
+        ("final_norm.weight", 0.5),
+        ("layers.3.query.weight", 0.5),
+        ("layers.2.lambda_q1", 0.25),
+        ("layers.0.norm.weight", 0.0625),
+        ("embedder.token.weight", 0.03125),
+        ("embedder.position_up.weight", 0.03125),
+    ],
+)
+def test_the_share_of_the_rate_falls_with_the_distance_from_the_head(name, share):
+    assert layer_share(name, 4, 0.5, 0.5) == share
+    assert layer_share(name, 4, 1.0, 1.0) == 1.0
+
+
+def test_numbers_of_layers_may_have_two_digits():
+    assert layer_share("layers.11.norm.weight", 12, 1.0, 0.5) == 1.0
+    assert layer_share("layers.1.norm.weight", 12, 1.0, 0.5) == 0.5**10

@@ -1,0 +1,319 @@
+"""`embbert pretrain`."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from embbert.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from embbert.config import ModelConfig
+    from embbert.text import Boundary
+    from embbert.train.speed import Precision
+
+EXTRA = frozenset({"accelerate", "torch"})
+TEXT, MODEL, TRAINING, RUNNING = "Text", "Model", "Training", "Running"
+_COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def pretrain(
+    corpus: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CORPUS...",
+            help="Text files, folders, Parquet or JSONL files, hub ids, or bookcorpus.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Base folder to make.")],
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Text to measure on; else the end of the corpus is held out.",
+            rich_help_panel=TEXT,
+        ),
+    ] = None,
+    column: Annotated[
+        str, typer.Option(metavar="COL", help="Column of Parquet, JSONL and hub sets.", rich_help_panel=TEXT)
+    ] = "text",
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Split of hub sets.", rich_help_panel=TEXT)
+    ] = "train",
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A tokenizer.json; else one is learned from a sample.", rich_help_panel=TEXT
+        ),
+    ] = None,
+    vocab_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Entries to learn; the preset's if absent.", rich_help_panel=TEXT),
+    ] = None,
+    boundary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="continuation|none",
+            help="How tokens inside a word are marked; continuation if absent.",
+            rich_help_panel=TEXT,
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where vocabularies and tokenised text are kept; $XDG_CACHE_HOME/embbert if absent.",
+            rich_help_panel=TEXT,
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR",
+            help="Go on from this base, with its shape and vocabulary, on new text.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="nano, tiny, embbert (if absent), med or big.", rich_help_panel=MODEL),
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Most tokens of a text; the preset's if absent.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    residual: Annotated[
+        bool | None,
+        typer.Option(
+            "--residual/--no-residual", help="Keep a residual path; so if absent.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    causal_conv: Annotated[
+        bool | None,
+        typer.Option(
+            "--causal-conv/--no-causal-conv",
+            help="Kernels see the past only; not if absent.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    pooling: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cls|mean", help="What classifiers will read; mean if absent.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    tokens: Annotated[
+        str, typer.Option(metavar="N", help="To train on, as 150M.", rich_help_panel=TRAINING)
+    ] = "150M",
+    max_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T",
+            help="End after this time, as 45m or 2h, schedule included.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(metavar="N", help="Tokens per row.", rich_help_panel=TRAINING)
+    ] = None,
+    long_share: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Last share, with rows of full length.", rich_help_panel=TRAINING),
+    ] = None,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Per step, over all processes.", rich_help_panel=TRAINING),
+    ] = None,
+    micro_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Per forward pass; gradients are added up.", rich_help_panel=TRAINING),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="X", help="Peak rate.", rich_help_panel=TRAINING)
+    ] = None,
+    warmup_steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Linear rise.", rich_help_panel=TRAINING)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(metavar="X", help="On matrices.", rich_help_panel=TRAINING)
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(metavar="X", help="On vectors and attention.", rich_help_panel=TRAINING)
+    ] = None,
+    mask_share: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Share of the tokens to predict.", rich_help_panel=TRAINING),
+    ] = None,
+    whole_words: Annotated[
+        bool, typer.Option("--whole-words", help="Hide whole words.", rich_help_panel=TRAINING)
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Predict next sentences as well.", rich_help_panel=TRAINING)
+    ] = False,
+    tied: Annotated[
+        bool,
+        typer.Option("--tied/--full-head", help="Predict through the token table.", rich_help_panel=TRAINING),
+    ] = True,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
+    ] = 0,
+    precision: Annotated[str, typer.Option(help="auto, bf16 or float32.", rich_help_panel=RUNNING)] = "auto",
+    compiled: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile", help="Use torch.compile; default: if it can.", rich_help_panel=RUNNING
+        ),
+    ] = None,
+    save_every: Annotated[
+        str, typer.Option(metavar="T", help="Time between checkpoints.", rich_help_panel=RUNNING)
+    ] = "5m",
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write TensorBoard logs.", rich_help_panel=RUNNING)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Insist on an unfinished training.", rich_help_panel=RUNNING)
+    ] = False,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Discard an unfinished training.", rich_help_panel=RUNNING),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the base folder if there is one.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+) -> None:
+    """Make a base model from any text; an interrupted training is resumed by the same command."""
+    import json
+
+    from embbert.bases import check_base_target, load_base
+    from embbert.config import PretrainConfig
+    from embbert.data import open_corpus
+
+    if boundary not in (None, "continuation", "none"):
+        raise UsageError(f"--boundary is continuation or none, not {boundary!r}")
+    if precision not in ("auto", "bf16", "float32"):
+        raise UsageError(f"--precision is auto, bf16 or float32, not {precision!r}")
+    if resume and restart:
+        raise UsageError("--resume goes on with an unfinished training and --restart discards it: give one")
+    words = _given({"vocab_size": vocab_size, "boundary": boundary})
+    shape = _given(
+        {
+            "preset": preset,
+            "max_length": max_length,
+            "residual": residual,
+            "causal_conv": causal_conv,
+            "pooling": pooling,
+        }
+    )
+    if base is not None:
+        _refuse(shape | words | _given({"tokenizer": tokenizer}), f"the base {base} has its own")
+    elif tokenizer is not None:
+        _refuse(words, f"{tokenizer} has its own")
+    settings: dict[str, Any] = {
+        "length": length,
+        "long_share": long_share,
+        "batch_tokens": batch_tokens,
+        "micro_tokens": micro_tokens,
+        "learning_rate": learning_rate,
+        "warmup_steps": warmup_steps,
+        "weight_decay": weight_decay,
+        "dropout": dropout,
+        "mask_share": mask_share,
+    }
+    config = PretrainConfig(
+        tokens=_count(tokens),
+        max_seconds=0 if max_time is None else _seconds(max_time, "--max-time"),
+        whole_words=whole_words,
+        pairs=pairs,
+        tied=tied,
+        seed=seed,
+        **_given(settings),
+    )
+    check_base_target(out, overwrite=overwrite)
+    start = None if base is None else load_base(base)
+    model = _new_shape(shape | _given({"vocab_size": vocab_size})) if start is None else start.config
+    text = open_corpus(corpus, column=column, split=split)
+    held = None if validation is None else open_corpus(validation, column=column, split=split)
+    try:
+        from embbert.train.pretrain import pretrain as run
+        from embbert.train.pretraining.prepare import PretrainRequest
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in EXTRA:
+            raise
+        raise MissingExtraError("pre-training", "train") from error
+    metrics = run(
+        PretrainRequest(
+            text,
+            held,
+            model,
+            config,
+            out,
+            cache or _default_cache(),
+            tokenizer=tokenizer,
+            base=start,
+            boundary=cast("Boundary", boundary or "continuation"),
+            precision=cast("Precision", precision),
+            compiled=compiled,
+            board=tensorboard,
+            save_seconds=_seconds(save_every, "--save-every"),
+            resume=resume,
+            restart=restart,
+            overwrite=overwrite,
+            command=shlex.join(["embbert", *sys.argv[1:]]),
+        )
+    )
+    if not metrics:  # a process of a distributed training that does not lead
+        return
+    if as_json:
+        typer.echo(json.dumps(metrics, ensure_ascii=False))
+        return
+    for name, value in metrics["validation"].items():
+        typer.echo(f"validation {name}\t{value:.4f}")
+    typer.echo(f"tokens\t{metrics['tokens']}")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _refuse(options: dict[str, Any], because: str) -> None:
+    if options:
+        names = [f"--{'no-' * (value is False)}{name.replace('_', '-')}" for name, value in options.items()]
+        raise UsageError(f"{because}: leave {', '.join(names)} out")
+
+
+def _new_shape(given: dict[str, Any]) -> "ModelConfig":
+    """What learns best is the default here, not the paper."""
+    from dataclasses import replace
+
+    from embbert.config import preset
+
+    best: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
+    return replace(preset(given.pop("preset", "embbert")), **(best | given))
+
+
+def _default_cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "embbert"
+
+
+def _count(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgb]?)", text.strip().lower())
+    if match is None:
+        raise UsageError(f"--tokens is a number such as 150M or 2B, not {text!r}")
+    return round(float(match[1]) * _COUNTS[match[2]])
+
+
+def _seconds(text: str, option: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", text.strip().lower())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"{option} is a time such as 90s, 45m or 2h, not {text!r}")
+    return max(1, round(float(match[1]) * _SECONDS[match[2]]))

@@ -1,0 +1,156 @@
+"""From any text to a base model: tokenizer, token shards, training, base folder."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import version
+from math import exp
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from embbert import __version__
+from embbert.bases import SCRATCH, check_base_target, save_base
+from embbert.card import base_card
+from embbert.config import to_mapping
+from embbert.errors import UsageError
+from embbert.train.checkpoint import discard_checkpoint
+from embbert.train.pretraining.curves import can_draw, loss_curve
+from embbert.train.pretraining.feed import check_rows
+from embbert.train.pretraining.loop import pretrain_model
+from embbert.train.pretraining.prepare import PretrainRequest, prepare
+from embbert.train.pretraining.progress import Meter
+from embbert.train.processes import accelerator
+from embbert.train.speed import use_bf16
+
+if TYPE_CHECKING:
+    from embbert.text import Tokenizer
+    from embbert.train.pretraining.job import Pretrained, PretrainJob
+
+PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
+
+
+def pretrain(request: PretrainRequest) -> dict[str, Any]:
+    """Pre-train and save a base model; progress goes to stderr.
+
+    An unfinished training is kept in `<out>.partial`, and the same request goes on with it.
+
+    Returns:
+        What `metrics.json` holds. Empty in every process but the first of a distributed training.
+
+    Raises:
+        UsageError: a place or combination that cannot work, or an unfinished training with other settings.
+        DataError: text that cannot be read, or too little of it.
+        EmbbertError: the loss is no longer finite, or diverged.
+    """
+    check_base_target(request.out, overwrite=request.overwrite)
+    here = accelerator()
+    use_bf16(request.precision, here.device)  # refused now rather than after hours of tokenising
+    check_rows(request.config, request.model, here.num_processes)  # likewise
+    meter = Meter(quiet=not here.is_main_process, board=request.board)
+    partial = request.out.with_name(request.out.name + ".partial")
+    checkpoint = partial / "checkpoint.pt"
+    if request.resume and not checkpoint.exists():
+        raise UsageError(f"{partial} holds no unfinished training; leave --resume out to begin one")
+    if request.restart and here.is_main_process:
+        discard_checkpoint(checkpoint)
+    if not can_draw():
+        meter.say('no curve will be drawn without matplotlib: pip install "embbert[plot]"')
+    with here.main_process_first():  # the others find the vocabulary and the shards made
+        job, tokenizer = prepare(request, meter.say)
+    meter.say(_summary(job))
+    try:
+        trained = pretrain_model(
+            job,
+            meter,
+            checkpoint=checkpoint,
+            settings=_settings(request, tokenizer, job),
+            save_seconds=request.save_seconds,
+            precision=request.precision,
+            compiled=request.compiled,
+        )
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            meter.say(f"stopped; the same command goes on from what {partial} holds")
+        raise
+    if not here.is_main_process:
+        return {}
+    metrics = _save(request, tokenizer, job, trained, here.num_processes)
+    discard_checkpoint(checkpoint)
+    return metrics
+
+
+def _summary(job: PretrainJob) -> str:
+    epochs = job.config.tokens / len(job.training)
+    return (
+        f"{len(job.training):,} training and {len(job.validation):,} validation tokens of "
+        f"{job.model.vocab_size:,} kinds; {job.model.parameter_count:,} parameters; {epochs:.2f} epochs"
+    )
+
+
+def _settings(request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob) -> dict[str, Any]:
+    """Whatever decides the course of the training; a checkpoint with anything else is refused."""
+    return {
+        **to_mapping(job.model),
+        **to_mapping(request.config),
+        "corpus": request.corpus.fingerprint(),
+        "validation": None if request.validation is None else request.validation.fingerprint(),
+        "tokenizer": sha256(tokenizer.to_json().encode()).hexdigest(),
+        "base": None if request.base is None else request.base.fingerprint(),
+        "precision": request.precision,
+        "training_tokens": len(job.training),
+    }
+
+
+def _save(
+    request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob, trained: Pretrained, processes: int
+) -> dict[str, Any]:
+    last = trained.history[-1]
+    metrics: dict[str, Any] = {
+        **({"command": request.command} if request.command else {}),
+        "validation": {
+            "loss": last.validation_loss,
+            "perplexity": exp(min(last.validation_loss, 700.0)),
+            "accuracy": last.accuracy,
+            **({} if last.pair_accuracy is None else {"pair_accuracy": last.pair_accuracy}),
+        },
+        "tokens": last.tokens,
+        "seconds": last.seconds,
+        "corpus": {
+            "sources": request.corpus.describe(),
+            "fingerprint": request.corpus.fingerprint(),
+            "training_tokens": len(job.training),
+            "validation_tokens": len(job.validation),
+        },
+        "base": SCRATCH
+        if request.base is None
+        else {"name": request.base.name, "fingerprint": request.base.fingerprint()},
+        "protocol": {"boundary": tokenizer.boundary, **to_mapping(request.config)},
+        "history": [asdict(point) for point in trained.history],
+        "versions": {
+            "embbert": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+        "processes": processes,
+        "threads": torch.get_num_threads(),
+    }
+    files = {}
+    if can_draw():
+        title = f"{request.out.name}: {job.model.parameter_count:,} parameters"
+        files["curve.png"] = loss_curve(trained.history, title)
+    save_base(
+        request.out,
+        config=job.model,
+        tokenizer=tokenizer,
+        weights=trained.weights,
+        head=trained.head,
+        metrics=metrics,
+        card=base_card(job.model, metrics, curve="curve.png" in files),
+        pairs=request.config.pairs,
+        files=files,
+        overwrite=request.overwrite,
+    )
+    return metrics

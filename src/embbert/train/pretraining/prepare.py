@@ -1,0 +1,131 @@
+"""From text to a pre-training job: vocabulary, token streams, weights to start from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from embbert.errors import UsageError
+from embbert.files import json_bytes
+from embbert.text import Tokenizer, train_tokenizer
+from embbert.train.pretraining.holdout import hold_out
+from embbert.train.pretraining.job import PretrainJob
+from embbert.train.pretraining.sample import sample_texts
+from embbert.train.pretraining.shards import shard_corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from embbert.bases import BaseFolder
+    from embbert.config import ModelConfig, PretrainConfig
+    from embbert.data import Corpus
+    from embbert.text import Boundary
+    from embbert.train.pretraining.stream import Stream
+    from embbert.train.speed import Precision
+
+HELD_OUT_TOKENS = 262_144
+"""Without a validation corpus, the last documents with so many tokens (at most a tenth) are held out."""
+
+VOCABULARY_FORMAT = 1
+"""Counts up when the same text would give another vocabulary."""
+
+
+@dataclass(frozen=True)
+class PretrainRequest:
+    """What `pretrain` is asked for.
+
+    Attributes:
+        corpus: the text.
+        validation: text to measure on, or None: then the end of the corpus is held out.
+        model: the shape; a tokenizer that is given decides its `vocab_size`, a base all of it.
+        config: how to train.
+        out: the base folder to make.
+        cache: where vocabularies and tokenised corpora are kept.
+        tokenizer: the file to use; None learns one from a sample of the corpus.
+        base: go on from this base, with its shape and tokenizer.
+        boundary: how a new tokenizer marks tokens inside a word.
+        precision: of the products.
+        compiled: through `torch.compile`; None decides by what is installed.
+        board: folder for TensorBoard logs, or None.
+        save_seconds: between checkpoints.
+        resume: there must be something to resume.
+        restart: discard an unfinished training instead of going on with it.
+        overwrite: replace a base folder that stands at `out`.
+        command: the line that asked for it, for the card; empty if none did.
+    """
+
+    corpus: Corpus
+    validation: Corpus | None
+    model: ModelConfig
+    config: PretrainConfig
+    out: Path
+    cache: Path
+    tokenizer: Path | None = None
+    base: BaseFolder | None = None
+    boundary: Boundary = "continuation"
+    precision: Precision = "auto"
+    compiled: bool | None = None
+    board: Path | None = None
+    save_seconds: float = 300.0
+    resume: bool = False
+    restart: bool = False
+    overwrite: bool = False
+    command: str = ""
+
+
+def prepare(request: PretrainRequest, say: Callable[[str], None]) -> tuple[PretrainJob, Tokenizer]:
+    """Tokenise the text, or find it tokenised.
+
+    Args:
+        request: what is asked for.
+        say: is told in a line what takes long.
+
+    Raises:
+        DataError: text that cannot be read, or too little of it.
+        ModelError: a tokenizer or base that is damaged.
+        UsageError: the cache cannot be written.
+    """
+    base = request.base
+    tokenizer = _tokenizer(request, say)
+    training = shard_corpus(request.corpus, tokenizer, request.cache, say=say)
+    validation: Stream
+    if request.validation is None:
+        training, validation = hold_out(training, min(HELD_OUT_TOKENS, len(training) // 10))
+    else:
+        validation = shard_corpus(request.validation, tokenizer, request.cache, say=say)
+    model = replace(request.model, vocab_size=tokenizer.vocab_size)
+    start = None if base is None else {**base.weights(), **(base.mlm_head() or {})}
+    return PretrainJob(model, request.config, training, validation, start), tokenizer
+
+
+def _tokenizer(request: PretrainRequest, say: Callable[[str], None]) -> Tokenizer:
+    """Given, of the base, or learned once and kept by what it was learned from."""
+    if request.base is not None:
+        return request.base.tokenizer
+    if request.tokenizer is not None:
+        return Tokenizer.load(request.tokenizer)
+    size, seed = request.model.vocab_size, request.config.seed
+    made_from: dict[str, Any] = {
+        "format": VOCABULARY_FORMAT,
+        "corpus": request.corpus.fingerprint(),
+        "vocab_size": size,
+        "boundary": request.boundary,
+        "seed": seed,
+    }
+    kept = request.cache / f"tokenizer-{sha256(json_bytes(made_from)).hexdigest()}.json"
+    if kept.exists():
+        return Tokenizer.load(kept)
+    say(f"learning a vocabulary of {size:,}")
+    texts = sample_texts(request.corpus, seed=seed)
+    tokenizer = train_tokenizer(texts, size, boundary=request.boundary)
+    beside = kept.with_suffix(f".{os.getpid()}")
+    try:
+        request.cache.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(beside)
+        beside.replace(kept)
+    except OSError as error:
+        raise UsageError(f"{kept} cannot be written: {error.strerror}; name another --cache") from error
+    return tokenizer
