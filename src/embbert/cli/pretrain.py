@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from embbert.cli.options import given, written
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -203,8 +204,8 @@ def pretrain(
         raise UsageError(f"--precision is auto, bf16 or float32, not {precision!r}")
     if resume and restart:
         raise UsageError("--resume goes on with an unfinished training and --restart discards it: give one")
-    words = _given({"vocab_size": vocab_size, "boundary": boundary})
-    shape = _given(
+    words = given({"vocab_size": vocab_size, "boundary": boundary})
+    shape = given(
         {
             "preset": preset,
             "max_length": max_length,
@@ -214,7 +215,7 @@ def pretrain(
         }
     )
     if base is not None:
-        _refuse(shape | words | _given({"tokenizer": tokenizer}), f"the base {base} has its own")
+        _refuse(shape | words | given({"tokenizer": tokenizer}), f"the base {base} has its own")
     elif tokenizer is not None:
         _refuse(words, f"{tokenizer} has its own")
     settings: dict[str, Any] = {
@@ -235,11 +236,11 @@ def pretrain(
         pairs=pairs,
         tied=tied,
         seed=seed,
-        **_given(settings),
+        **given(settings),
     )
     check_base_target(out, overwrite=overwrite)
     start = None if base is None else load_base(base)
-    model = _new_shape(shape | _given({"vocab_size": vocab_size})) if start is None else start.config
+    model = _new_shape(shape | given({"vocab_size": vocab_size})) if start is None else start.config
     text = open_corpus(corpus, column=column, split=split)
     held = None if validation is None else open_corpus(validation, column=column, split=split)
     try:
@@ -280,24 +281,19 @@ def pretrain(
     typer.echo(f"tokens\t{metrics['tokens']}")
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def _refuse(options: dict[str, Any], because: str) -> None:
     if options:
-        names = [f"--{'no-' * (value is False)}{name.replace('_', '-')}" for name, value in options.items()]
-        raise UsageError(f"{because}: leave {', '.join(names)} out")
+        raise UsageError(f"{because}: leave {written(options)} out")
 
 
-def _new_shape(given: dict[str, Any]) -> "ModelConfig":
+def _new_shape(asked: dict[str, Any]) -> "ModelConfig":
     """What learns best is the default here, not the paper."""
     from dataclasses import replace
 
     from embbert.config import preset
 
     best: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
-    return replace(preset(given.pop("preset", "embbert")), **(best | given))
+    return replace(preset(asked.pop("preset", "embbert")), **(best | asked))
 
 
 def _default_cache() -> Path:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from embbert.cli.options import given, written
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -172,9 +173,9 @@ def train(
     }
     source = default_base() if base is None else base
     if source == SCRATCH:
-        beginning = _from_scratch(_given(shared | fresh))
+        beginning = _from_scratch(given(shared | fresh))
     else:
-        beginning = _from_base(source, shared, _given(fresh))
+        beginning = _from_base(source, shared, given(fresh))
     settings = {
         "epochs": epochs,
         "patience": patience,
@@ -187,7 +188,7 @@ def train(
         "weight_decay": weight_decay,
     }
     config = TrainConfig(
-        score=cast("Score", score), class_weights=class_weights, seed=seed, **_given(settings)
+        score=cast("Score", score), class_weights=class_weights, seed=seed, **given(settings)
     )
     check_target(out, overwrite=overwrite)
     card = task_card(data)
@@ -229,18 +230,13 @@ def train(
         typer.echo(f"{name} bytes\t{count}")
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def _from_base(source: str, shared: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
     """What a request that starts from a base holds; options that shape a new model contradict it."""
     from embbert.bases import SCRATCH, load_base
 
     if fresh:
-        options = (f"--{'no-' * (value is False)}{name.replace('_', '-')}" for name, value in fresh.items())
         raise UsageError(
-            f"{', '.join(options)} belong{'s' * (len(fresh) == 1)} to training from scratch: "
+            f"{written(fresh)} belong{'s' * (len(fresh) == 1)} to training from scratch: "
             f"the base {source} has its own shape and vocabulary\n"
             f"  add --base {SCRATCH} to train from scratch"
         )
@@ -248,20 +244,20 @@ def _from_base(source: str, shared: dict[str, Any], fresh: dict[str, Any]) -> di
     return {"model": base.fitted(**shared), "base": base}
 
 
-def _from_scratch(given: dict[str, Any]) -> dict[str, Any]:
+def _from_scratch(asked: dict[str, Any]) -> dict[str, Any]:
     """What a request that starts from nothing holds."""
     from dataclasses import replace
 
     from embbert.config import preset
 
-    model = preset(given.pop("preset", "embbert"))
-    size = _vocab_size(given.pop("vocab_size", "auto"))
-    boundary = given.pop("boundary", "continuation")
+    model = preset(asked.pop("preset", "embbert"))
+    size = _vocab_size(asked.pop("vocab_size", "auto"))
+    boundary = asked.pop("boundary", "continuation")
     if boundary not in ("continuation", "none"):
         raise UsageError(f"--boundary is continuation or none, not {boundary!r}")
     if size is not None:
-        given["vocab_size"] = size
-    return {"model": replace(model, **given), "vocab_size": size, "boundary": boundary}
+        asked["vocab_size"] = size
+    return {"model": replace(model, **asked), "vocab_size": size, "boundary": boundary}
 
 
 def _vocab_size(text: str) -> int | None:
