@@ -1,5 +1,6 @@
 """The wheel, built once: what users install is what the slow tests try."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+# A shell that starts the tests in the background has Ctrl-C ignored, which every child inherits.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

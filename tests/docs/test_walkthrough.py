@@ -13,7 +13,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 LINES = [line for block in BLOCKS for line in block.splitlines() if line.startswith("embbert")]
 GOOD = ("works fine", "love it", "arrived early and works", "great sound, great price", "best one so far")
@@ -46,9 +47,15 @@ def test_every_command_does_what_the_page_says(program, tmp_path):
     reviews(tmp_path / "reviews.csv", 0)
     reviews(tmp_path / "test.csv", 100)
     settings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    for name in ("texts", "more-texts"):
+        (tmp_path / name).mkdir()
+        for page in (ROOT / "docs").glob("*.md"):
+            (tmp_path / name / page.name).write_text(page.read_text())
     said = {}
     for line in LINES:
         words = shlex.split(line, comments=True)
+        if words[1] == "pretrain":  # overnight there, a moment here; the last of two equal options counts
+            words += ["--tokens", "20k", "--no-compile"] + ["--vocab-size", "300"] * ("--base" not in words)
         done = subprocess.run(
             [str(program), *words[1:]],
             capture_output=True,
@@ -62,6 +69,8 @@ def test_every_command_does_what_the_page_says(program, tmp_path):
         said[words[1]] = done.stdout + done.stderr
     assert said["predict"].split("\t")[0] in ("1", "5")
     assert "identical" in said["verify"]
+    assert "from my-base" in said["train"]  # the last one
+    assert (tmp_path / "my-base/README.md").is_file()
     assert (tmp_path / "firmware/reviews/model.h").is_file()
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
         "README.md",

@@ -149,7 +149,7 @@ def completions(words):
 
 
 def test_shell_completion_knows_commands_and_their_options():
-    assert completions("embbert pr") == ["predict"]
+    assert completions("embbert pr") == ["pretrain", "predict"]
     assert set(completions("embbert ")) == set(app.COMMANDS)
     assert {"--classes", "--residual"} <= set(completions("embbert size --"))
 
