@@ -1,0 +1,261 @@
+"""Which choices make a better base: short pre-trainings that differ in one thing, then fine-tuned.
+
+    EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/pretraining_study.py run residual-centred --seed 0
+    EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/pretraining_study.py all --seeds 0 1 2
+    python benchmarks/pretraining_study.py table
+    python benchmarks/pretraining_study.py plot
+
+Every arm sees the same number of tokens of `$EMBBERT_DATA/corpus`, through the loop of `embbert pretrain`.
+Its masked-language loss is measured on packed held-out text with fixed masks; it can be compared between arms
+of one vocabulary. Loss is not what a base is for, so each one is then fine-tuned with one recipe on three
+small tasks and scored on rows held out of their training sets. Test rows are never read. One JSON file per
+arm and seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from common import RESULTS, commit, spread
+from embbert.config import ModelConfig, PretrainConfig, TrainConfig, to_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from embbert.bases import BaseFolder
+
+FOLDER = RESULTS / "pretraining_study"
+PICTURE = Path(__file__).parents[1] / "docs" / "pretraining-study.png"
+TOKENS = 8_000_000
+CENTRED: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
+PAPER: dict[str, Any] = {}
+TASKS = {
+    "STS-B": ("nyu-mll/glue/stsb", "spearman"),
+    "CoLA": ("nyu-mll/glue/cola", "mcc"),
+    "SNIPS": ("benayas/snips", "accuracy"),
+}
+FINE = TrainConfig(epochs=8, learning_rate=2e-3, dropout=0.1)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What differs from the defaults of `embbert pretrain`, in a sentence and in settings."""
+
+    what: str
+    model: dict[str, Any] = field(default_factory=lambda: CENTRED)
+    training: dict[str, Any] = field(default_factory=dict)
+    boundary: str = "continuation"
+    usual_start: bool = False
+
+
+ARMS = {
+    "paper-usual-start": Arm("paper's layers, PyTorch's initial weights", PAPER, usual_start=True),
+    "paper": Arm("paper's layers, started near the identity", PAPER),
+    "paper-4e-3": Arm("the same, half the rate", PAPER, {"learning_rate": 4e-3}),
+    "centred": Arm("and centred kernels", {"causal_conv": False, "pooling": "mean"}),
+    "residual": Arm("residual path, causal kernels", {"residual": True, "pooling": "mean"}),
+    "residual-centred": Arm("residual path, centred kernels: embbert-base"),
+    "rate-2e-3": Arm("learning rate 2e-3", training={"learning_rate": 2e-3}),
+    "rate-4e-3": Arm("learning rate 4e-3", training={"learning_rate": 4e-3}),
+    "rate-12e-3": Arm("learning rate 12e-3", training={"learning_rate": 12e-3}),
+    "full-head": Arm("head with a table of its own", training={"tied": False}),
+    "pairs": Arm("next-sentence prediction as well", training={"pairs": True}),
+    "whole-words": Arm("whole words hidden", training={"whole_words": True}),
+    "mask-30": Arm("30 % of the tokens hidden", training={"mask_share": 0.3}),
+    "batch-4096": Arm("half the batch, twice the steps", training={"batch_tokens": 4096}),
+    "no-long-rows": Arm("no rows of full length", training={"long_share": 0.0}),
+    "no-boundary": Arm("vocabulary without ##", boundary="none"),
+    "kernel-16-deeper": Arm(
+        "16 taps, 5 layers (more bytes)", {**CENTRED, "kernel_size": 16, "num_layers": 5}
+    ),
+    "narrow-deeper": Arm("width 112, 5 layers", {**CENTRED, "hidden_size": 112, "num_layers": 5}),
+    "rank-24": Arm("6,144 entries of rank 20", {**CENTRED, "vocab_size": 6144, "embedding_size": 20}),
+}
+
+
+def run(name: str, seed: int, cache: Path, tokens: int) -> None:
+    """Pre-train, fine-tune three times, write one file."""
+    from embbert.bases import load_base  # noqa: PLC0415 - the table needs no torch
+    from embbert.data import open_corpus  # noqa: PLC0415
+    from embbert.train.pretrain import pretrain  # noqa: PLC0415
+    from embbert.train.pretraining.prepare import PretrainRequest  # noqa: PLC0415
+
+    arm = ARMS[name]
+    begun, revision = time.monotonic(), commit()
+    corpus = corpus_folder()
+    config = PretrainConfig(tokens=tokens, seed=seed, **{"learning_rate": 8e-3, **arm.training})
+    with tempfile.TemporaryDirectory() as folder, usual_start(arm.usual_start):
+        request = PretrainRequest(
+            open_corpus([str(path) for path in sorted(corpus.glob("train-*.parquet"))]),
+            open_corpus([str(corpus / "validation.parquet")]),
+            replace(ModelConfig(), **arm.model),
+            config,
+            Path(folder) / "base",
+            cache,
+            boundary=arm.boundary,  # type: ignore[arg-type]
+        )
+        metrics = pretrain(request)
+        base = load_base(str(Path(folder) / "base"))
+        scores = {task: finetuned(base, task, seed) for task in TASKS}
+    content = {
+        "arm": name,
+        "what": arm.what,
+        "seed": seed,
+        "commit": revision,
+        "parameters": base.config.parameter_count,
+        "model": to_mapping(base.config),
+        "boundary": arm.boundary,
+        "training": to_mapping(config),
+        "fine_tuning": to_mapping(FINE),
+        "validation": metrics["validation"],
+        "history": metrics["history"],
+        "scores": scores,
+        "seconds": round(time.monotonic() - begun),
+        "versions": metrics["versions"],
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}-seed{seed}.json").write_text(json.dumps(content, indent=1) + "\n")
+    print(name, seed, f"{metrics['validation']['loss']:.3f}", scores, flush=True)
+
+
+def finetuned(base: BaseFolder, task: str, seed: int) -> float:
+    """The best validation score of a task's training rows, fine-tuned with the one recipe."""
+    from embbert.data import read_examples  # noqa: PLC0415
+    from embbert.models.heads import SequenceModel, load_arrays  # noqa: PLC0415
+    from embbert.train.evaluate import float_logits  # noqa: PLC0415
+    from embbert.train.loop import fit  # noqa: PLC0415
+    from embbert.train.metrics import measure  # noqa: PLC0415
+    from embbert.train.prepare import Request, prepare  # noqa: PLC0415
+
+    source, metric = TASKS[task]
+    examples = read_examples(source, task="regress" if metric == "spearman" else "classify")
+    model, config = base.fitted(128), replace(FINE, seed=seed)
+    job = prepare(Request(examples, None, model, config, Path("unused"), base=base)).job
+    best = SequenceModel(job.model, job.outputs)
+    load_arrays(best, fit(job).weights)
+    return measure(job.task, job.validation.targets, float_logits(best, job.validation.ids))[metric]
+
+
+@contextmanager
+def usual_start(wanted: bool) -> Iterator[None]:
+    """Layers without a residual path start from PyTorch's own weights within it, if wanted."""
+    from embbert.models.embbert import Layer  # noqa: PLC0415
+
+    if not wanted:
+        yield
+        return
+    with mock.patch.object(Layer, "_pass_through", return_value=None):
+        yield
+
+
+def corpus_folder() -> Path:
+    root = os.environ.get("EMBBERT_DATA")
+    if not root:
+        sys.exit("set EMBBERT_DATA to the folder that holds corpus/ and the task sets")
+    return Path(root) / "corpus"
+
+
+def found() -> dict[str, list[dict[str, Any]]]:
+    """What there is of each arm, seed by seed."""
+    result: dict[str, list[dict[str, Any]]] = {}
+    for name in ARMS:
+        runs = [json.loads(path.read_text()) for path in sorted(FOLDER.glob(f"{name}-seed*.json"))]
+        if runs:
+            result[name] = runs
+    return result
+
+
+def table() -> None:
+    """Markdown of everything found."""
+    print("| arm | what | parameters | seeds | loss | found % | " + " | ".join(TASKS) + " |")
+    print("|---|---|---:|---:|---:|---:|" + "---:|" * len(TASKS))
+    for name, runs in found().items():
+        cells = [
+            spread([r["validation"]["loss"] for r in runs], 1.0, 3),
+            spread([r["validation"]["accuracy"] for r in runs], 100.0, 1),
+            *(spread([r["scores"][task] for r in runs], 100.0, 1) for task in TASKS),
+        ]
+        about = f"`{name}` | {ARMS[name].what} | {runs[0]['parameters']:,} | {len(runs)}"
+        print(f"| {about} | {' | '.join(cells)} |")
+
+
+def plot() -> None:
+    """Validation loss over tokens, mean of the seeds, the arms that say most."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(8, 5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    shown = (
+        "paper-usual-start",
+        "paper",
+        "centred",
+        "residual",
+        "rate-4e-3",
+        "residual-centred",
+        "full-head",
+    )
+    everything = found()
+    for name in shown:
+        if name not in everything:
+            continue
+        histories = [r["history"] for r in everything[name]]
+        points = list(zip(*histories, strict=False))
+        axes.plot(
+            [point[0]["tokens"] / 1e6 for point in points],
+            [mean(p["validation_loss"] for p in point) for point in points],
+            label=ARMS[name].what.split(":")[0],
+        )
+    axes.set(
+        xlabel="million tokens",
+        ylabel="validation loss (nats per hidden token)",
+        title="Pre-training, arm by arm",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=9)
+    figure.savefig(PICTURE, metadata={"Software": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in ("run", "all"):
+        sub = commands.add_parser(command)
+        if command == "run":
+            sub.add_argument("arm", choices=ARMS)
+            sub.add_argument("--seed", type=int, default=0)
+        else:
+            sub.add_argument("--seeds", type=int, nargs="+", default=[0])
+            sub.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+        sub.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "embbert")
+        sub.add_argument("--tokens", type=int, default=TOKENS)
+    commands.add_parser("table")
+    commands.add_parser("plot")
+    options = parser.parse_args()
+    if options.command == "run":
+        run(options.arm, options.seed, options.cache, options.tokens)
+    elif options.command == "all":
+        for seed in options.seeds:
+            for name in options.arms:
+                if not (FOLDER / f"{name}-seed{seed}.json").exists():
+                    run(name, seed, options.cache, options.tokens)
+    else:
+        {"table": table, "plot": plot}[options.command]()
+
+
+if __name__ == "__main__":
+    main()
