@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, pstdev
 from typing import Any
 
 import numpy as np
 
+from common import RESULTS, commit, spread
 from embbert.config import ModelConfig, TrainConfig, to_mapping
 from embbert.data import encode_targets, read_examples
 from embbert.quant.plan_io import load_plan
@@ -35,18 +34,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "residual-cls": {"residual": True, "causal_conv": False},
     "residual-mean": {"residual": True, "causal_conv": False, "pooling": "mean"},
 }
-RESULTS = Path(__file__).parent / "results" / "tinynlp"
+FOLDER = RESULTS / "tinynlp"
 FOOT = "mean ± population standard deviation over the seeds, accuracy in %"
-
-
-def commit() -> str:
-    """The commit that is measured; `+` if the tree differs from it."""
-    here = Path(__file__).parent
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", "../src"], cwd=here, capture_output=True, text=True, check=True
-    )
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -88,7 +77,7 @@ def measure(arguments: argparse.Namespace) -> None:
     """Run the whole test set through the NumPy model and the compiled C, and write the result down."""
     from embbert.verify.host import HostModel  # noqa: PLC0415
 
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     for file in sorted(arguments.models.glob("*.json")):
         note = json.loads(file.read_text())
         model = load_model(file.with_suffix(""))
@@ -109,13 +98,13 @@ def measure(arguments: argparse.Namespace) -> None:
                 "numpy_accuracy": float((reference.argmax(1) == targets).mean()),
                 "c_accuracy": float((emitted.argmax(1) == targets).mean()),
             }
-        (RESULTS / file.name).write_text(json.dumps(result, indent=1) + "\n")
+        (FOLDER / file.name).write_text(json.dumps(result, indent=1) + "\n")
         print(file.stem)
 
 
 def table(_arguments: argparse.Namespace) -> None:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for file in sorted(RESULTS.glob("*.json")):
+    for file in sorted(FOLDER.glob("*.json")):
         result = json.loads(file.read_text())
         key = (result["task"], result["variant"], result["boundary"], result["split"])
         groups.setdefault(key, []).append(result)
@@ -130,11 +119,6 @@ def table(_arguments: argparse.Namespace) -> None:
         cells.append(spread([r["measured"]["c_accuracy"] for r in results]) if on_test else "–")
         print(f"| {' | '.join(key)} | {len(results)} | {' | '.join(cells)} |")
     print(f"\n{FOOT}")
-
-
-def spread(shares: list[float]) -> str:
-    average = f"{100 * mean(shares):.2f}"
-    return f"{average} ± {100 * pstdev(shares):.2f}" if len(shares) > 1 else average
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from embbert.config import to_mapping
 from embbert.errors import ModelError, UsageError
-from embbert.files import check_place, interrupted_save, json_bytes, read_json, read_object, replace_folder
+from embbert.files import check_place, interrupted_save, json_bytes, read_object, replace_folder
 from embbert.shape import (
     ARCHITECTURE,
     CARD,
@@ -29,9 +29,9 @@ from embbert.shape import (
     TOKENIZER,
     WEIGHTS,
     backbone_shapes,
-    check_keys,
     is_config,
     parse_config,
+    read_settings,
 )
 
 if TYPE_CHECKING:
@@ -285,14 +285,7 @@ def _load_shape(path: Path) -> BaseShape:
     if not file.exists():
         what = "is a fine-tuned model, not a base" if (path / CONFIG).exists() else "is not a base folder"
         raise ModelError(f"{path} {what}: it has no {BASE}")
-    settings = read_json(file)
-    if not is_config(settings):
-        raise ModelError(f"{file} is not the configuration of an {ARCHITECTURE} base")
-    if settings["format"] != FORMAT:
-        raise ModelError(
-            f"{file} has format {settings['format']!r}, this version reads {FORMAT}: upgrade embbert"
-        )
-    check_keys(file, settings, {"format", "architecture", "model", "tied", "pairs"})
+    settings = read_settings(file, "base", {"model", "tied", "pairs"})
     for name in ("tied", "pairs"):
         if not isinstance(settings[name], bool):
             raise ModelError(f"{file}: {name} must be true or false, not {settings[name]!r}")

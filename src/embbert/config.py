@@ -151,11 +151,7 @@ class TrainConfig:
                 raise UsageError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if not 0.0 < self.validation_fraction < 1.0:
             raise UsageError(f"validation_fraction must be between 0 and 1, not {self.validation_fraction}")
-        for name in ("learning_rate", "max_grad_norm"):
-            if not 0.0 < getattr(self, name) < inf:
-                raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)}")
-        if not 0.0 <= self.weight_decay < inf:
-            raise UsageError(f"weight_decay must not be negative, not {self.weight_decay}")
+        _check_optimiser(self)
 
 
 @dataclass(frozen=True)
@@ -219,11 +215,15 @@ class PretrainConfig:
                 raise UsageError(f"{name} must be in [0, 1], not {getattr(self, name)}")
         if not 0.0 < self.mask_share <= 0.5:
             raise UsageError(f"mask_share must be above 0 and at most 0.5, not {self.mask_share}")
-        for name in ("learning_rate", "max_grad_norm"):
-            if not 0.0 < getattr(self, name) < inf:
-                raise UsageError(f"{name} must be a number above 0, not {getattr(self, name)}")
-        if not 0.0 <= self.weight_decay < inf:
-            raise UsageError(f"weight_decay must not be negative, not {self.weight_decay}")
+        _check_optimiser(self)
+
+
+def _check_optimiser(config: TrainConfig | PretrainConfig) -> None:
+    for name in ("learning_rate", "max_grad_norm"):
+        if not 0.0 < getattr(config, name) < inf:
+            raise UsageError(f"{name} must be a number above 0, not {getattr(config, name)}")
+    if not 0.0 <= config.weight_decay < inf:
+        raise UsageError(f"weight_decay must not be negative, not {config.weight_decay}")
 
 
 PRESETS: dict[str, ModelConfig] = {

@@ -54,14 +54,7 @@ def load_shape(path: Path) -> ModelShape:
         hint = f"; an interrupted save left the former one at {former}" if former else ""
         raise ModelError(f"{path} is not a model folder{hint}")
     file = path / CONFIG
-    settings = read_json(file)
-    if not is_config(settings):
-        raise ModelError(f"{file} is not the configuration of an {ARCHITECTURE} model")
-    if settings["format"] != FORMAT:
-        raise ModelError(
-            f"{file} has format {settings['format']!r}, this version reads {FORMAT}: upgrade embbert"
-        )
-    check_keys(file, settings, {"format", "architecture", "task", "pair", "model"})
+    settings = read_settings(file, "model", {"task", "pair", "model"})
     task, pair = settings["task"], settings["pair"]
     if task not in ("classify", "regress"):
         raise ModelError(f"{file}: task must be 'classify' or 'regress', not {task!r}")
@@ -70,6 +63,28 @@ def load_shape(path: Path) -> ModelShape:
     return ModelShape(
         parse_config(file, settings["model"]), cast("Task", task), _labels(path / LABELS, task), pair
     )
+
+
+def read_settings(path: Path, kind: str, keys: set[str]) -> dict[str, Any]:
+    """Parse the file that says what a folder of ours holds.
+
+    Args:
+        path: the file.
+        kind: what the folder is called.
+        keys: exactly those that it has beside `format` and `architecture`.
+
+    Raises:
+        ModelError: absent, damaged, of another architecture or version, or a key missing or unknown.
+    """
+    settings = read_json(path)
+    if not is_config(settings):
+        raise ModelError(f"{path} is not the configuration of an {ARCHITECTURE} {kind}")
+    if settings["format"] != FORMAT:
+        raise ModelError(
+            f"{path} has format {settings['format']!r}, this version reads {FORMAT}: upgrade embbert"
+        )
+    check_keys(path, settings, {"format", "architecture", *keys})
+    return dict(settings)
 
 
 def is_config(settings: object) -> bool:

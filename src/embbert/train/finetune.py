@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from embbert import __version__
 from embbert.bases import SCRATCH
 from embbert.card import model_card
 from embbert.config import to_mapping
@@ -28,12 +25,11 @@ from embbert.train.metrics import measure, score_name
 from embbert.train.prepare import Prepared, Request, prepare
 from embbert.train.processes import accelerator
 from embbert.train.progress import Reporter
+from embbert.train.versions import versions
 
 if TYPE_CHECKING:
     from embbert.data import Examples
     from embbert.train.job import Fit
-
-PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
 
 
 def finetune(request: Request) -> dict[str, Any]:
@@ -140,11 +136,7 @@ def _finish(
             "boundary": prepared.tokenizer.boundary,
             **to_mapping(request.config),
         },
-        "versions": {
-            "embbert": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": versions(),
         "processes": processes,
         "threads": torch.get_num_threads(),
     }

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict
 from hashlib import sha256
-from importlib.metadata import version
 from math import exp
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from embbert import __version__
 from embbert.bases import SCRATCH, check_base_target, save_base
 from embbert.card import base_card
 from embbert.config import to_mapping
@@ -24,12 +21,11 @@ from embbert.train.pretraining.prepare import PretrainRequest, prepare
 from embbert.train.pretraining.progress import Meter
 from embbert.train.processes import accelerator
 from embbert.train.speed import use_bf16
+from embbert.train.versions import versions
 
 if TYPE_CHECKING:
     from embbert.text import Tokenizer
     from embbert.train.pretraining.job import Pretrained, PretrainJob
-
-PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
 
 
 def pretrain(request: PretrainRequest) -> dict[str, Any]:
@@ -129,11 +125,7 @@ def _save(
         else {"name": request.base.name, "fingerprint": request.base.fingerprint()},
         "protocol": {"boundary": tokenizer.boundary, **to_mapping(request.config)},
         "history": [asdict(point) for point in trained.history],
-        "versions": {
-            "embbert": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": versions(),
         "processes": processes,
         "threads": torch.get_num_threads(),
     }
