@@ -6,7 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -14,7 +21,33 @@ if TYPE_CHECKING:
     from embbert.train.job import Epoch
 
 
-class Reporter:
+class Voice:
+    """Speaks on stderr: above a bar on a terminal, else in plain lines.
+
+    Args:
+        what: stands at the bar.
+        total: of the bar; None is not known yet.
+        columns: of the bar, behind its description.
+        quiet: show nothing, as every process but the first of a distributed training does.
+    """
+
+    def __init__(self, what: str, total: float | None, *columns: ProgressColumn, quiet: bool) -> None:
+        self.quiet = quiet
+        console = Console(stderr=True)
+        shown = console.is_terminal and not quiet
+        described = (TextColumn("{task.description}"), BarColumn(), *columns)
+        self._bar = Progress(*described, console=console, transient=True) if shown else None
+        self._task = None if self._bar is None else self._bar.add_task(what, total=total)
+
+    def say(self, line: str) -> None:
+        """One line that stays."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        elif not self.quiet:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where people look
+
+
+class Reporter(Voice):
     """Shows a training as it goes; a context manager, for the bar needs an end.
 
     Args:
@@ -23,12 +56,8 @@ class Reporter:
     """
 
     def __init__(self, score_name: str, *, quiet: bool = False) -> None:
-        self.score_name, self.quiet = score_name, quiet
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        console = Console(stderr=True)
-        shown = console.is_terminal and not quiet
-        self._bar = Progress(*columns, console=console, transient=True) if shown else None
-        self._task = None if self._bar is None else self._bar.add_task("training", total=None)
+        super().__init__("training", None, MofNCompleteColumn(), TimeElapsedColumn(), quiet=quiet)
+        self.score_name = score_name
 
     def __enter__(self) -> Reporter:
         if self._bar is not None:
@@ -40,13 +69,6 @@ class Reporter:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-
-    def say(self, line: str) -> None:
-        """One line that stays."""
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
-        elif not self.quiet:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where people look
 
     def begin(self, number: int, steps: int) -> None:
         """An epoch of so many steps starts."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from math import exp
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TaskProgressColumn, TimeRemainingColumn
 
 from embbert.errors import MissingExtraError
 from embbert.train.pretraining.schedule import progress
+from embbert.train.progress import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ RATE_SECONDS = 20.0
 """The rate shown is the mean of the last so many seconds."""
 
 
-class Meter:
+class Meter(Voice):
     """Shows a pre-training: a bar on a terminal, else one plain line per measurement.
 
     Args:
@@ -37,12 +36,7 @@ class Meter:
     """
 
     def __init__(self, *, quiet: bool = False, board: Path | None = None) -> None:
-        self.quiet = quiet
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        shown = console.is_terminal and not quiet
-        self._bar = Progress(*columns, console=console, transient=True) if shown else None
-        self._task = None if self._bar is None else self._bar.add_task("pre-training", total=1.0)
+        super().__init__("pre-training", 1.0, TaskProgressColumn(), TimeRemainingColumn(), quiet=quiet)
         self._board = None if quiet else board
         if self._board is not None and find_spec("tensorboard") is None:
             raise MissingExtraError("--tensorboard", "plot")
@@ -73,13 +67,6 @@ class Meter:
         """Of the last `RATE_SECONDS`."""
         (first, fewer), (last, more) = self._marks[0], self._marks[-1]
         return (more - fewer) / (last - first) if last > first else 0.0
-
-    def say(self, line: str) -> None:
-        """One line that stays."""
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
-        elif not self.quiet:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where people look
 
     def step(self, tokens: int, seconds: float, loss: float) -> None:
         """One optimiser step is done; `tokens` and `seconds` are totals."""
