@@ -1,6 +1,11 @@
-"""Options that were given, and how they are written."""
+"""Options that were given, and how they are written; and one that two commands share."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+from embbert.errors import UsageError
+
+if TYPE_CHECKING:
+    from embbert.train.speed import Precision
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
@@ -13,3 +18,14 @@ def written(options: dict[str, Any]) -> str:
     return ", ".join(
         f"--{'no-' * (value is False)}{name.replace('_', '-')}" for name, value in options.items()
     )
+
+
+def precision_of(text: str) -> "Precision":
+    """What `--precision` says.
+
+    Raises:
+        UsageError: it is none of the three.
+    """
+    if text not in ("auto", "bf16", "float32"):
+        raise UsageError(f"--precision is auto, bf16 or float32, not {text!r}")
+    return cast("Precision", text)

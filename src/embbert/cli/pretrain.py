@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from embbert.cli.options import given, written
+from embbert.cli.options import given, precision_of, written
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from embbert.config import ModelConfig
     from embbert.text import Boundary
-    from embbert.train.speed import Precision
 
 EXTRA = frozenset({"accelerate", "torch"})
 TEXT, MODEL, TRAINING, RUNNING = "Text", "Model", "Training", "Running"
@@ -200,8 +199,7 @@ def pretrain(
 
     if boundary not in (None, "continuation", "none"):
         raise UsageError(f"--boundary is continuation or none, not {boundary!r}")
-    if precision not in ("auto", "bf16", "float32"):
-        raise UsageError(f"--precision is auto, bf16 or float32, not {precision!r}")
+    products = precision_of(precision)
     if resume and restart:
         raise UsageError("--resume goes on with an unfinished training and --restart discards it: give one")
     words = given({"vocab_size": vocab_size, "boundary": boundary})
@@ -261,7 +259,7 @@ def pretrain(
             tokenizer=tokenizer,
             base=start,
             boundary=cast("Boundary", boundary or "continuation"),
-            precision=cast("Precision", precision),
+            precision=products,
             compiled=compiled,
             board=tensorboard,
             save_seconds=_seconds(save_every, "--save-every"),

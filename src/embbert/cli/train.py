@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from embbert.cli.options import given, written
+from embbert.cli.options import given, precision_of, written
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def train(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
     ] = 0,
+    precision: Annotated[str, typer.Option(help="auto, bf16 or float32.", rich_help_panel=TRAINING)] = "auto",
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard an unfinished training instead of resuming it.")
     ] = False,
@@ -163,6 +164,7 @@ def train(
     from embbert.data import Columns, read_examples, task_card
     from embbert.store import check_target
 
+    products = precision_of(precision)
     shared = {"max_length": max_length, "pooling": pooling}
     fresh = {
         "preset": preset,
@@ -213,6 +215,7 @@ def train(
         test=measured,
         config=config,
         out=out,
+        precision=products,
         restart=restart,
         overwrite=overwrite,
         **beginning,

@@ -25,6 +25,7 @@ from embbert.train.metrics import measure, score_name
 from embbert.train.prepare import Prepared, Request, prepare
 from embbert.train.processes import accelerator
 from embbert.train.progress import Reporter
+from embbert.train.speed import use_bf16
 from embbert.train.versions import versions
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def finetune(request: Request) -> dict[str, Any]:
     check_target(request.out, overwrite=request.overwrite)
     here = accelerator()
     leads = here.is_main_process
+    narrow = use_bf16(request.precision, here.device)
     chosen_by = score_name(request.train.task, request.config.score)
     with Reporter(chosen_by, quiet=not leads) as reporter:
         prepared = prepare(request)
@@ -62,6 +64,7 @@ def finetune(request: Request) -> dict[str, Any]:
                 reporter=reporter,
                 checkpoint=checkpoint,
                 settings=_settings(request, prepared),
+                precision=request.precision,
             )
         except KeyboardInterrupt:
             if checkpoint.exists():
@@ -69,7 +72,8 @@ def finetune(request: Request) -> dict[str, Any]:
             raise
         metrics: dict[str, Any] = {}
         if leads:
-            metrics = _finish(request, prepared, trained, reporter, here.num_processes)
+            how = {"precision": "bf16" if narrow else "float32", "processes": here.num_processes}
+            metrics = _finish(request, prepared, trained, reporter, how)
             discard_checkpoint(checkpoint)
     return metrics
 
@@ -95,11 +99,12 @@ def _settings(request: Request, prepared: Prepared) -> dict[str, Any]:
         "base": base.get("name", SCRATCH),
         "base_weights": base.get("fingerprint"),
         "data": request.train.fingerprint(),
+        "precision": request.precision,
     }
 
 
 def _finish(
-    request: Request, prepared: Prepared, trained: Fit, reporter: Reporter, processes: int
+    request: Request, prepared: Prepared, trained: Fit, reporter: Reporter, how: dict[str, Any]
 ) -> dict[str, Any]:
     """Quantise, measure, save."""
     job, task = prepared.job, prepared.job.task
@@ -137,7 +142,7 @@ def _finish(
             **to_mapping(request.config),
         },
         "versions": versions(),
-        "processes": processes,
+        **how,
         "threads": torch.get_num_threads(),
     }
     pair = request.train.pairs is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from embbert.train.job import Epoch, Fit
 from embbert.train.metrics import measure, score_name
 from embbert.train.processes import accelerator
 from embbert.train.schedule import FALLS, falls, layer_share, patience_epochs, rate
-from embbert.train.speed import keep_memory, reproducible
+from embbert.train.speed import Precision, fast_products, keep_memory, reproducible, use_bf16
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,7 @@ def fit(
     reporter: Reporter | None = None,
     checkpoint: Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    precision: Precision = "auto",
 ) -> Fit:
     """Train a model, new or from a base, until validation stops getting better.
 
@@ -51,15 +53,20 @@ def fit(
         reporter: told about steps and epochs.
         checkpoint: a file written after every epoch; if it is there, training goes on from it.
         settings: plain values that decide the course; a checkpoint with others is refused.
+        precision: of the products while training; auto is bfloat16 where the device has it. Validation is
+            in float32.
 
     Raises:
         EmbbertError: the loss is no longer finite.
-        UsageError: the checkpoint belongs to other settings, or cannot be written.
+        UsageError: the checkpoint belongs to other settings, or cannot be written; or bf16 was asked for
+            where there is none.
         ModelError: the checkpoint is damaged, or the weights to start from are not those of the model.
     """
     keep_memory()
-    with reproducible():
-        run = _Run(job)
+    with ExitStack() as stack:
+        stack.enter_context(reproducible())
+        run = _Run(job, precision)
+        stack.enter_context(fast_products(run.narrow))
         if checkpoint is not None:
             state = read_checkpoint(checkpoint, settings or {})
             if state is not None:
@@ -78,10 +85,11 @@ def fit(
 class _Run:
     """A training under way. Its whole state is weights, optimiser, history and best weights."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, precision: Precision) -> None:
         self.job = job
         torch.manual_seed(job.config.seed)
         self.accelerator = accelerator()
+        self.narrow = use_bf16(precision, self.accelerator.device)
         self.batches = Buckets([len(ids) for ids in job.training.ids], job.config.batch_size, job.config.seed)
         loader = DataLoader(job.training, batch_sampler=self.batches, collate_fn=job.training.collate)
         model = SequenceModel(job.model, job.outputs, job.config.dropout)
@@ -135,8 +143,9 @@ class _Run:
     def _step(self, ids: Tensor, targets: Tensor, learning_rate: float, number: int) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["share"]
-        logits = self.model(drop_tokens(ids, self.job.config.token_dropout))
-        loss = self._loss(logits, targets, self.job.config.label_smoothing)
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.narrow):
+            logits = self.model(drop_tokens(ids, self.job.config.token_dropout))
+        loss = self._loss(logits.float(), targets, self.job.config.label_smoothing)
         value = float(loss.detach())
         self._check(value, number)
         self.optimizer.zero_grad()

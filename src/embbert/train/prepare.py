@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from embbert.config import ModelConfig, TrainConfig
     from embbert.data import Examples
     from embbert.text import Boundary, Tokenizer
+    from embbert.train.speed import Precision
 
 POSITIONS = "embedder.position.weight"
 
@@ -46,6 +47,7 @@ class Request:
             seen at least twice.
         boundary: how tokens inside a word are marked; those of a base are as they are.
         base: brings tokenizer and weights to start from; None is training from scratch.
+        precision: of the products while training.
         restart: discard an unfinished training instead of going on with it.
         overwrite: replace a model folder that stands at `out`.
     """
@@ -58,6 +60,7 @@ class Request:
     vocab_size: int | None = None
     boundary: Boundary = "continuation"
     base: BaseFolder | None = None
+    precision: Precision = "auto"
     restart: bool = False
     overwrite: bool = False
 

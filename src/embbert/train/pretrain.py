@@ -43,7 +43,7 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
     """
     check_base_target(request.out, overwrite=request.overwrite)
     here = accelerator()
-    use_bf16(request.precision, here.device)  # refused now rather than after hours of tokenising
+    narrow = use_bf16(request.precision, here.device)  # refused now rather than after hours of tokenising
     check_rows(request.config, request.model, here.num_processes)  # likewise
     meter = Meter(quiet=not here.is_main_process, board=request.board)
     partial = request.out.with_name(request.out.name + ".partial")
@@ -73,7 +73,8 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
         raise
     if not here.is_main_process:
         return {}
-    metrics = _save(request, tokenizer, job, trained, here.num_processes)
+    how = {"precision": "bf16" if narrow else "float32", "processes": here.num_processes}
+    metrics = _save(request, tokenizer, job, trained, how)
     discard_checkpoint(checkpoint)
     return metrics
 
@@ -101,7 +102,7 @@ def _settings(request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob) 
 
 
 def _save(
-    request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob, trained: Pretrained, processes: int
+    request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob, trained: Pretrained, how: dict[str, Any]
 ) -> dict[str, Any]:
     last = trained.history[-1]
     metrics: dict[str, Any] = {
@@ -126,7 +127,7 @@ def _save(
         "protocol": {"boundary": tokenizer.boundary, **to_mapping(request.config)},
         "history": [asdict(point) for point in trained.history],
         "versions": versions(),
-        "processes": processes,
+        **how,
         "threads": torch.get_num_threads(),
     }
     files = {}

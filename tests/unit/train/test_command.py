@@ -59,7 +59,7 @@ def test_settings_reach_the_training(data, tmp_path, asked, capsys):
         "--residual --no-causal-conv --pooling mean --max-length 64 --vocab-size 50 --boundary none "
         "--epochs 3 --patience 4 --batch-size 5 --learning-rate 0.5 --dropout 0.25 --token-dropout 0.125 "
         "--base-rate 0.5 --layer-decay 0.75 --score mcc "
-        "--weight-decay 0 --class-weights --seed 9 --restart --overwrite"
+        "--weight-decay 0 --class-weights --seed 9 --precision float32 --restart --overwrite"
     )
     assert run(["train", data, "-o", str(tmp_path / "m"), "--test", data, *line.split()]) == 0
     request = asked[0]
@@ -70,8 +70,7 @@ def test_settings_reach_the_training(data, tmp_path, asked, capsys):
     assert (config.learning_rate, config.weight_decay) == (0.5, 0.0)
     assert (config.base_rate, config.layer_decay, config.score) == (0.5, 0.75, "mcc")
     assert (config.dropout, config.token_dropout, config.class_weights) == (0.25, 0.125, True)
-    assert request.restart
-    assert request.overwrite
+    assert (request.restart, request.overwrite, request.precision) == (True, True, "float32")
     assert len(request.test) == len(request.train) == len(ROWS)
     assert capsys.readouterr().out == "float accuracy\t0.5000\nint8 accuracy\t0.5000\ntotal bytes\t7\n"
 
@@ -197,6 +196,7 @@ def test_regression_and_pairs(tmp_path, asked):
         (["--boundary", "both"], "--boundary is continuation or none, not 'both'"),
         (["--pooling", "max"], "pooling must be 'cls' or 'mean'"),
         (["--preset", "embert"], "did you mean 'embbert'"),
+        (["--precision", "fp16"], "--precision is auto, bf16 or float32, not 'fp16'"),
         (["--epochs", "0"], "epochs must be at least 1"),
         (["--score", "f1"], "score must be one of auto, accuracy, macro_f1"),
         (["--base-rate", "0"], "base_rate must be above 0 and at most 1"),

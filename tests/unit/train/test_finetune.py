@@ -53,7 +53,7 @@ def request(out, task="classify", pair=False, **changes):
 
 def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
     out = tmp_path / "model"
-    metrics = finetune(request(out))
+    metrics = finetune(request(out, precision="float32"))
     folder = load_model(out)
     assert folder.metrics == metrics == json.loads((out / "metrics.json").read_text())
     assert folder.labels == ("light", "music", "oven")
@@ -72,6 +72,7 @@ def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
     right = np.mean([folder.labels[a] == t for a, t in zip(answers, test.targets, strict=True)])
     assert right == metrics["int8"]["accuracy"]
     assert metrics["bytes"]["total"] == metrics["bytes"]["constants"] + metrics["bytes"]["arena"]
+    assert (metrics["precision"], metrics["processes"]) == ("float32", 1)
     assert metrics["protocol"]["training_rows"] + metrics["protocol"]["validation_rows"] == 200
     assert not (tmp_path / "model.partial").exists()
     captured = capsys.readouterr()

@@ -16,6 +16,7 @@ from embbert.train.evaluate import float_logits
 from embbert.train.job import Job
 from embbert.train.loop import drop_tokens, fit
 from embbert.train.metrics import measure
+from embbert.train.speed import has_bf16
 
 QUICK = TrainConfig(epochs=3, batch_size=16, learning_rate=5e-3, warmup_steps=5)
 
@@ -284,8 +285,27 @@ def test_token_dropout_spares_special_tokens():
     assert drop_tokens(ids, 0.0) is ids
 
 
+@pytest.mark.skipif(not has_bf16(torch.device("cpu")), reason="no bfloat16 here")
+def test_bfloat16_products_learn_as_well_and_are_others():
+    config = replace(QUICK, epochs=12)
+    wide, narrow = (fit(job(config=config), precision=kind) for kind in ("float32", "bf16"))
+    assert min(wide.best.score, narrow.best.score) > 0.9
+    assert not equal(wide.weights, narrow.weights)
+    assert all(value.dtype == np.float32 for value in narrow.weights.values())
+    assert equal(narrow.weights, fit(job(config=config)).weights)  # auto
+
+
+def test_bfloat16_is_refused_where_there_is_none(monkeypatch):
+    monkeypatch.setattr("embbert.train.speed.has_bf16", lambda _: False)
+    with pytest.raises(UsageError, match="no bfloat16 arithmetic"):
+        fit(job(), precision="bf16")
+
+
 def test_training_leaves_torchs_switches_as_they_were():
-    before = torch.are_deterministic_algorithms_enabled()
+    def switches():
+        return torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision()
+
+    before = switches()
     fit(job(config=replace(QUICK, epochs=1)))
-    assert torch.are_deterministic_algorithms_enabled() == before
+    assert switches() == before
     assert torch.tensor(1e-40) * 1.0 != 0.0  # denormal numbers are back

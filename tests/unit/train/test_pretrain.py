@@ -92,6 +92,7 @@ def test_it_ends_with_a_base_folder(ask, tmp_path, capsys):
     assert metrics["corpus"]["sources"][0]["files"] == 24
     assert metrics["protocol"]["learning_rate"] == 5e-3
     assert (metrics["base"], metrics["processes"]) == ("none", 1)
+    assert metrics["precision"] == "float32"
     assert not (tmp_path / "b.partial").exists()
     card = (tmp_path / "b/README.md").read_text()
     assert f"{MODEL.parameter_count:,} parameters" in card
