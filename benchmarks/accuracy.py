@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from common import RESULTS, commit, spread
-from embbert.config import ModelConfig, TrainConfig
+from embbert.config import SCRATCH_LEARNING_RATE, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,7 +105,9 @@ def run(name: str, start: str, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "model"
         # The reported metric chooses the epoch as well.
-        config = replace(TrainConfig(), seed=seed, score=task.metric)
+        config = TrainConfig(seed=seed, score=task.metric)
+        if base is None:
+            config = replace(config, learning_rate=SCRATCH_LEARNING_RATE)
         finetune(Request(training, test, model, config, out, base=base))
         seconds = time.monotonic() - begun
         finished = load_model(out)

@@ -2,14 +2,15 @@
 
     EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/pretraining_study.py run residual-centred --seed 0
     EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/pretraining_study.py all --seeds 0 1 2
+    EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/pretraining_study.py bases embbert-base mine/
     python benchmarks/pretraining_study.py table
     python benchmarks/pretraining_study.py plot
 
 Every arm sees the same number of tokens of `$EMBBERT_DATA/corpus`, through the loop of `embbert pretrain`.
 Its masked-language loss is measured on packed held-out text with fixed masks; it can be compared between arms
 of one vocabulary. Loss is not what a base is for, so each one is then fine-tuned with one recipe on three
-small tasks and scored on rows held out of their training sets. Test rows are never read. One JSON file per
-arm and seed.
+small tasks and scored on rows held out of their training sets. Test rows are never read. `bases` does the
+same with finished bases. One JSON file per arm or base and seed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 FOLDER = RESULTS / "pretraining_study"
 PICTURE = Path(__file__).parents[1] / "docs" / "pretraining-study.png"
-TOKENS = 8_000_000
+TOKENS = 6_000_000
 CENTRED: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
 PAPER: dict[str, Any] = {}
 TASKS = {
@@ -45,7 +46,7 @@ TASKS = {
     "CoLA": ("nyu-mll/glue/cola", "mcc"),
     "SNIPS": ("benayas/snips", "accuracy"),
 }
-FINE = TrainConfig(epochs=8, learning_rate=2e-3, dropout=0.1)
+FINE = TrainConfig(epochs=8)
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,31 @@ def run(name: str, seed: int, cache: Path, tokens: int) -> None:
         "seconds": round(time.monotonic() - begun),
         "versions": metrics["versions"],
     }
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}-seed{seed}.json").write_text(json.dumps(content, indent=1) + "\n")
+    write(f"{name}-seed{seed}", content)
     print(name, seed, f"{metrics['validation']['loss']:.3f}", scores, flush=True)
+
+
+def measure_base(source: str, seed: int) -> None:
+    """Fine-tune a finished base three times, write one file."""
+    from embbert.bases import load_base  # noqa: PLC0415 - the table needs no torch
+
+    base = load_base(source)
+    content = {
+        "base": base.name,
+        "fingerprint": base.fingerprint(),
+        "seed": seed,
+        "commit": commit(),
+        "tokens": base.metrics["tokens"],
+        "pairs": base.pairs,
+        "fine_tuning": to_mapping(FINE),
+        "validation": base.metrics["validation"],
+        "scores": {task: finetuned(base, task, seed) for task in TASKS},
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"base-{base.fingerprint()[:8]}-seed{seed}.json").write_text(
+        json.dumps(content, indent=1) + "\n"
+    )
+    print(base.name, seed, content["scores"], flush=True)
 
 
 def finetuned(base: BaseFolder, task: str, seed: int) -> float:
@@ -159,6 +182,11 @@ def usual_start(wanted: bool) -> Iterator[None]:
         yield
 
 
+def write(name: str, content: dict[str, Any]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+
+
 def corpus_folder() -> Path:
     root = os.environ.get("EMBBERT_DATA")
     if not root:
@@ -188,6 +216,17 @@ def table() -> None:
         ]
         about = f"`{name}` | {ARMS[name].what} | {runs[0]['parameters']:,} | {len(runs)}"
         print(f"| {about} | {' | '.join(cells)} |")
+    print("\n| base | million tokens, of its last training | pairs | seeds | " + " | ".join(TASKS) + " |")
+    print("|---|---:|---|---:|" + "---:|" * len(TASKS))
+    bases: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(FOLDER.glob("base-*.json")):
+        content = json.loads(path.read_text())
+        bases.setdefault(content["fingerprint"], []).append(content)
+    for fingerprint, runs in bases.items():
+        first = runs[0]
+        scores = " | ".join(spread([r["scores"][task] for r in runs], 100.0, 1) for task in TASKS)
+        about = f"`{first['base']}` ({fingerprint[:8]}) | {first['tokens'] / 1e6:.0f}"
+        print(f"| {about} | {'yes' if first['pairs'] else 'no'} | {len(runs)} | {scores} |")
 
 
 def plot() -> None:
@@ -243,6 +282,9 @@ def main() -> None:
             sub.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
         sub.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "embbert")
         sub.add_argument("--tokens", type=int, default=TOKENS)
+    finished = commands.add_parser("bases")
+    finished.add_argument("bases", nargs="+", metavar="NAME|DIR")
+    finished.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     commands.add_parser("table")
     commands.add_parser("plot")
     options = parser.parse_args()
@@ -253,6 +295,10 @@ def main() -> None:
             for name in options.arms:
                 if not (FOLDER / f"{name}-seed{seed}.json").exists():
                     run(name, seed, options.cache, options.tokens)
+    elif options.command == "bases":
+        for source in options.bases:
+            for seed in options.seeds:
+                measure_base(source, seed)
     else:
         {"table": table, "plot": plot}[options.command]()
 

@@ -90,9 +90,13 @@ class ModelConfig:
         return embedder + self.num_layers * layer + (d if self.residual else 0)
 
 
+SCRATCH_LEARNING_RATE = 2e-3
+"""What `embbert train` begins with where nothing is known yet; weights of a base want to move less."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a model is fine-tuned.
+    """How a model is fine-tuned; the defaults are for training from a base.
 
     Attributes:
         epochs: the most passes over the training rows; training usually ends sooner.
@@ -118,14 +122,14 @@ class TrainConfig:
 
     epochs: int = 100
     score: Score = "auto"
-    patience: int = 2
+    patience: int = 1
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     base_rate: float = 1.0
     layer_decay: float = 1.0
     warmup_steps: int = 200
     weight_decay: float = 0.05
-    dropout: float = 0.2
+    dropout: float = 0.1
     token_dropout: float = 0.1
     label_smoothing: float = 0.0
     max_grad_norm: float = 1.0

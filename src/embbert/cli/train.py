@@ -116,7 +116,10 @@ def train(
         int | None, typer.Option(metavar="N", help="Rows per step.", rich_help_panel=TRAINING)
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(metavar="X", help="Peak rate.", rich_help_panel=TRAINING)
+        float | None,
+        typer.Option(
+            metavar="X", help="Peak rate; 1e-3 from a base, 2e-3 from scratch.", rich_help_panel=TRAINING
+        ),
     ] = None,
     base_rate: Annotated[
         float | None,
@@ -160,7 +163,7 @@ def train(
     import json
 
     from embbert.bases import SCRATCH, default_base
-    from embbert.config import TrainConfig
+    from embbert.config import SCRATCH_LEARNING_RATE, TrainConfig
     from embbert.data import Columns, read_examples, task_card
     from embbert.store import check_target
 
@@ -175,6 +178,7 @@ def train(
     }
     source = default_base() if base is None else base
     if source == SCRATCH:
+        learning_rate = SCRATCH_LEARNING_RATE if learning_rate is None else learning_rate
         beginning = _from_scratch(given(shared | fresh))
     else:
         beginning = _from_base(source, shared, given(fresh))

@@ -19,7 +19,7 @@ FALL = 0.3
 FALLS = 2
 """How often it may fall before training ends."""
 
-PATIENT_STEPS = 300
+PATIENT_STEPS = 400
 """Patience lasts at least so many steps: an epoch of a small data set is no time to judge by."""
 
 

@@ -104,6 +104,10 @@ def test_a_base_that_comes_along_is_the_default_and_none_is_without(data, tmp_pa
     assert asked[0].model == asked[0].base.config
     assert asked[0].model.pooling == "mean"
     assert (asked[2].model.hidden_size, asked[3].model.hidden_size) == (128, 64)
+    # Weights that know something move less, unless told otherwise.
+    assert [request.config.learning_rate for request in asked] == [1e-3, 1e-3, 2e-3, 2e-3]
+    assert run(["train", data, "-o", str(tmp_path / "m"), "--base", "none", "--learning-rate", "0.25"]) == 0
+    assert asked[4].config.learning_rate == 0.25
 
 
 def test_a_base_is_a_folder_too_and_length_and_pooling_are_free(data, tmp_path, asked):

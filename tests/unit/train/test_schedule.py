@@ -40,9 +40,9 @@ def test_warm_up_is_linear_and_falls_multiply():
 
 def test_short_epochs_are_given_more_of_them():
     assert patience_epochs(2, 1000) == 2
-    assert patience_epochs(2, 299) == 2
-    assert patience_epochs(2, 100) == 3
-    assert patience_epochs(2, 1) == 300
+    assert patience_epochs(2, 399) == 2
+    assert patience_epochs(2, 100) == 4
+    assert patience_epochs(2, 1) == 400
     assert patience_epochs(7, 100) == 7
 
 
