@@ -56,14 +56,12 @@ def base_card(config: ModelConfig, metrics: Mapping[str, Any], *, curve: bool) -
             curve, every other entry is listed as it is.
         curve: whether `curve.png` stands beside the card.
     """
-    training = metrics["protocol"]
-    objective = "masked-language modelling" + (" and next-sentence prediction" if training["pairs"] else "")
     parts = [
         "# Base model card",
         "A pre-trained [EmbBERT](https://arxiv.org/abs/2502.10001) backbone to fine-tune: "
         "`embbert train DATA --base THIS -o model/`.",
-        f"It learned by {objective} on {metrics['tokens'] / 1e6:,.1f} million tokens of text, and "
-        "says nothing useful before it is fine-tuned.",
+        f"It learned by {', then by '.join(_stages(metrics))}, and says nothing useful before it is "
+        "fine-tuned.",
         "## Measured on held-out text",
         _scores({"value": metrics["validation"]}),
     ]
@@ -82,6 +80,16 @@ def base_card(config: ModelConfig, metrics: Mapping[str, Any], *, curve: bool) -
         "* It has the vocabulary, the views and the prejudices of the text it learned from.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _stages(metrics: Mapping[str, Any]) -> list[str]:
+    """What was learned from how much text, the base's own trainings first."""
+    base = metrics.get("base")
+    before = _stages(base) if isinstance(base, Mapping) and {"protocol", "tokens"} <= base.keys() else []
+    objective = "masked-language modelling"
+    if metrics["protocol"]["pairs"]:
+        objective += " and next-sentence prediction"
+    return [*before, f"{objective} on {metrics['tokens'] / 1e6:,.1f} million tokens of text"]
 
 
 def _labels(labels: Sequence[str]) -> str:

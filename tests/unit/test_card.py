@@ -69,6 +69,17 @@ def test_a_base_tells_what_it_learned_from_and_how_well():
     assert "history" not in text
 
 
+def test_a_base_made_from_a_base_tells_of_both_trainings():
+    then = {**BASE, "tokens": 80_000_000, "protocol": {"pairs": True}, "base": {"name": "b", **BASE}}
+    text = base_card(factory.small_config(), then, curve=False)
+    assert (
+        "learned by masked-language modelling on 150.0 million tokens of text, then by masked-language "
+        "modelling and next-sentence prediction on 80.0 million tokens of text, and says"
+    ) in text
+    unknown = base_card(factory.small_config(), {**then, "base": {"name": "b"}}, curve=False)
+    assert "learned by masked-language modelling and next-sentence prediction on 80.0" in unknown
+
+
 def test_a_base_tells_of_pairs_and_of_a_curve_only_where_they_are():
     text = base_card(factory.small_config(), {**BASE, "protocol": {"pairs": True}}, curve=False)
     assert "masked-language modelling and next-sentence prediction on" in text

@@ -24,6 +24,7 @@ from embbert.train.speed import use_bf16
 from embbert.train.versions import versions
 
 if TYPE_CHECKING:
+    from embbert.bases import BaseFolder
     from embbert.text import Tokenizer
     from embbert.train.pretraining.job import Pretrained, PretrainJob
 
@@ -101,6 +102,14 @@ def _settings(request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob) 
     }
 
 
+def _lineage(base: BaseFolder) -> dict[str, Any]:
+    """A base, and how it was made itself."""
+    made = {
+        key: base.metrics[key] for key in ("command", "tokens", "protocol", "base") if key in base.metrics
+    }
+    return {"name": base.name, "fingerprint": base.fingerprint(), **made}
+
+
 def _save(
     request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob, trained: Pretrained, how: dict[str, Any]
 ) -> dict[str, Any]:
@@ -121,9 +130,7 @@ def _save(
             "training_tokens": len(job.training),
             "validation_tokens": len(job.validation),
         },
-        "base": SCRATCH
-        if request.base is None
-        else {"name": request.base.name, "fingerprint": request.base.fingerprint()},
+        "base": SCRATCH if request.base is None else _lineage(request.base),
         "protocol": {"boundary": tokenizer.boundary, **to_mapping(request.config)},
         "history": [asdict(point) for point in trained.history],
         "versions": versions(),

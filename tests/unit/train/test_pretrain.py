@@ -181,7 +181,9 @@ def test_a_base_goes_on_where_it_ended(ask, tmp_path):
     fresh = pretrain(ask(out=tmp_path / "fresh", config=slow))["validation"]["loss"]
     assert reached < fresh - 0.5
     assert metrics["validation"]["loss"] == pytest.approx(reached, abs=0.05)
-    assert metrics["base"] == {"name": "b", "fingerprint": base.fingerprint()}
+    made = {key: base.metrics[key] for key in ("tokens", "protocol", "base")}
+    assert metrics["base"] == {"name": "b", "fingerprint": base.fingerprint(), **made}
+    assert made["base"] == "none"
     assert load_base(str(tmp_path / "more")).tokenizer.to_json() == base.tokenizer.to_json()
 
 
