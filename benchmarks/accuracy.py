@@ -108,10 +108,10 @@ def run(name: str, start: str, seed: int) -> None:
         config = TrainConfig(seed=seed, score=task.metric)
         if base is None:
             config = replace(config, learning_rate=SCRATCH_LEARNING_RATE)
-        finetune(Request(training, test, model, config, out, base=base))
+        finetune(Request(training, None, model, config, out, base=base))
         seconds = time.monotonic() - begun
         finished = load_model(out)
-        compiled = through_c(finished, test)
+        plain, compiled = measured(finished, test)
     metrics = finished.metrics
     result = {
         "task": name,
@@ -122,10 +122,9 @@ def run(name: str, start: str, seed: int) -> None:
         "train_seconds": round(seconds, 1),
         "metric": task.metric,
         "validation": metrics["validation"],
-        "float": metrics["float"],
-        "int8": metrics["int8"],
+        "float": plain,
         "c": compiled,
-        "test": metrics["measured_on"],
+        "test": {"source": test.source, "rows": len(test), "fingerprint": test.fingerprint()},
         "base": metrics["base"],
         "data": metrics["data"],
         "protocol": metrics["protocol"],
@@ -137,27 +136,32 @@ def run(name: str, start: str, seed: int) -> None:
     print(name, start, seed, f"{metrics['float'][task.metric]:.4f} {compiled[task.metric]:.4f}", flush=True)
 
 
-def through_c(model: ModelFolder, test: Examples) -> dict[str, Any]:
-    """The metrics of the emitted C on all test rows, and how many of a sample equal the specification."""
+def measured(model: ModelFolder, test: Examples) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The metrics of the float model and of the emitted C, which equals the specification on a sample."""
     from embbert.data import encode_targets  # noqa: PLC0415
+    from embbert.models.heads import SequenceModel, load_arrays  # noqa: PLC0415
     from embbert.quant.plan_io import load_plan  # noqa: PLC0415
     from embbert.quant.reference import predict  # noqa: PLC0415
     from embbert.quant.spec import LOGIT_ONE  # noqa: PLC0415
+    from embbert.train.evaluate import float_logits  # noqa: PLC0415
     from embbert.train.metrics import measure  # noqa: PLC0415
     from embbert.verify.host import HostModel  # noqa: PLC0415
 
     plan = load_plan(model)
     with HostModel(model, plan) as program:
-        logits = program.logits(test.texts, test.pairs)
-    some = test.take(range(0, len(test), max(1, len(test) // SAMPLE)))
-    ids = model.tokenizer.encode_batch(some.texts, some.pairs, max_length=plan.max_length)
-    if not np.array_equal(predict(plan, ids), logits[:: max(1, len(test) // SAMPLE)]):
+        integers = program.logits(test.texts, test.pairs)
+    ids = model.tokenizer.encode_batch(test.texts, test.pairs, max_length=plan.max_length)
+    every = max(1, len(test) // SAMPLE)
+    if not np.array_equal(predict(plan, ids[::every]), integers[::every]):
         raise SystemExit("the compiled C differs from the specification")
     targets: NDArray[Any] = (
         np.array(test.targets) if model.task == "regress" else encode_targets(test, model.labels)
     )
-    answers = measure(model.task, targets, logits.astype(np.float64) / LOGIT_ONE)
-    return {**answers, "texts": len(test), "texts_compared": len(some)}
+    network = SequenceModel(model.config, plan.classes)
+    load_arrays(network, model.weights())
+    plain = measure(model.task, targets, float_logits(network, ids))
+    answers = measure(model.task, targets, integers.astype(np.float64) / LOGIT_ONE)
+    return plain, {**answers, "texts": len(test), "texts_compared": len(ids[::every])}
 
 
 def table() -> None:
