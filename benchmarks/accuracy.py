@@ -133,7 +133,7 @@ def run(name: str, start: str, seed: int) -> None:
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}-{start}-seed{seed}.json").write_text(json.dumps(result, indent=1) + "\n")
-    print(name, start, seed, f"{metrics['float'][task.metric]:.4f} {compiled[task.metric]:.4f}", flush=True)
+    print(name, start, seed, f"{plain[task.metric]:.4f} {compiled[task.metric]:.4f}", flush=True)
 
 
 def measured(model: ModelFolder, test: Examples) -> tuple[dict[str, Any], dict[str, Any]]:
