@@ -104,7 +104,7 @@ def _settings(request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob) 
 
 def _lineage(base: BaseFolder) -> dict[str, Any]:
     """A base, and how it was made itself."""
-    made = {
+    made: dict[str, Any] = {
         key: base.metrics[key] for key in ("command", "tokens", "protocol", "base") if key in base.metrics
     }
     return {"name": base.name, "fingerprint": base.fingerprint(), **made}
