@@ -11,13 +11,14 @@ import numpy as np
 import factory
 from embbert.emit.c99 import runtime_files
 from embbert.emit.checks import check
-from embbert.emit.render import Interface, render
+from embbert.emit.render import Interface, blob, render
 from embbert.quant import spec
 from embbert.verify.program import Export, Question
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from embbert.emit.render import Weights
     from embbert.quant.spec import Op, Plan
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -63,11 +64,19 @@ def _wild(op: Op, rng: np.random.Generator) -> Op:
     return dataclasses.replace(op, **values)
 
 
-def write_export(plan: Plan, path: Path) -> Export:
+def write_export(plan: Plan, path: Path, weights: Weights = "constants") -> Export:
     """Emit a plan without tokenizer; only token ids can be run."""
-    interface = Interface("net", "classify", ("one", "two", 'th"r\\ee??/'), pair=False, text_front=False)
+    interface = Interface(
+        "net", "classify", ("one", "two", 'th"r\\ee??/'), pair=False, text_front=False, weights=weights
+    )
     path.mkdir()
-    for name, text in {**render(plan, interface), **runtime_files(tokenizer=False)}.items():
+    file = blob(plan, interface)
+    if file is not None:
+        (path / "net_weights.bin").write_bytes(file.data)
+    for name, text in {
+        **render(plan, interface),
+        **runtime_files(tokenizer=False, blob=file is not None),
+    }.items():
         (path / name).write_text(text, encoding="utf-8")
     return Export(path, "net", "classify", pair=False, text_front=False)
 

@@ -116,8 +116,9 @@ def check_place(
 def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
     """Put a folder with these files at `path`, in one step.
 
-    The files are written to a hidden folder beside `path`, flushed to the disk, read back by `check`, and
-    renamed. What stood at `path` before is removed last; whether it may be is for the caller to decide.
+    A name may lead through folders. The files are written to a hidden folder beside `path`, flushed to the
+    disk, read back by `check`, and renamed. What stood at `path` before is removed last; whether it may be is
+    for the caller to decide.
 
     Raises:
         ModelError: the disk refused. `path` is then as it was.
@@ -129,7 +130,8 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
         fresh.mkdir(parents=True)
         for name, data in contents.items():
             _write(fresh / name, data)
-        flush_folder(fresh)
+        for folder in {(fresh / name).parent for name in contents} | {fresh}:
+            flush_folder(folder)
         try:
             check(fresh)
         except ModelError as error:
@@ -158,6 +160,7 @@ def interrupted_save(path: Path) -> Path | None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(data)
         file.flush()

@@ -25,6 +25,16 @@ ALIGNMENT = 8
 """Every region of the arena starts at, and is padded to, a multiple of this many bytes."""
 
 SMALLEST_LENGTH = 4
+
+STACK_BYTES = 2816
+"""Bound on the stack of any call of the generated code, which `embbert verify` measures."""
+
+CODE_BYTES = 12 * 1024
+"""Bound on the machine code, compiled for size, which `embbert verify` measures too."""
+
+STRUCTURE_BYTES = 96
+"""Bound on an operator's structure and on the code that calls it, and on a line of the self-test."""
+
 SILU_ENTRIES = 256
 ADAPTER_RANK = 8
 

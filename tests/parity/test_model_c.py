@@ -101,7 +101,7 @@ def test_a_wrong_table_entry_is_found_in_its_layer(exported):
     """Every entry of one layer's SiLU table is turned, since only some of them are met by few texts."""
     damage(
         exported[2] / "model_weights.c",
-        r"(model_layer0_conv_table\[256\] = \{)(.*?)(\};)",
+        r"(model_layer0_conv_table\[256\][^=]*= \{)(.*?)(\};)",
         lambda found: found[1] + re.sub(r"\b7,", "9,", found[2]) + found[3],
     )
     assert verdict(exported).difference.where == "layer0.conv"
@@ -136,8 +136,8 @@ def test_globals_foreign_calls_and_size_are_noticed(exported):
         "int abs(int);\nextern uint32_t model_calls;\nuint32_t model_calls;\n"
         "static void run(work *a, uint32_t count)\n{\n    model_calls += (uint32_t)abs((int)count);",
     )
-    damage(exported[2] / "model_weights.c", r"(\[12\] = \{\n)", r"\1    0,")
-    damage(exported[2] / "model_weights.c", r"\[12\] = ", "[13] = ")
+    damage(exported[2] / "model_weights.c", r"(\[12\][^=]*= \{\n)", r"\1    0,")
+    damage(exported[2] / "model_weights.c", r"\[12\]([^=]*= )", r"[13]\1")
     damage(exported[2] / "model_weights.h", r"\[12\];", "[13];")
     problems = " | ".join(verdict(exported).problems)
     assert "4 bytes of writable globals" in problems
@@ -220,7 +220,7 @@ def test_the_self_test_notices_other_weights(exported, tmp_path):
         "int main(void)\n{\n"
         "    return model_self_test(arena, sizeof arena) == EMBBERT_SELF_TEST_FAILED ? 0 : 1;\n}\n"
     )
-    damage(path / "model_weights.c", r"(model_head_classify_bias\[3\] = \{\s*)-?\d+", r"\g<1>123456")
+    damage(path / "model_weights.c", r"(model_head_classify_bias\[3\][^=]*= \{\s*)-?\d+", r"\g<1>123456")
     find_compiler().compile(
         [caller, *sorted(path.glob("*.c"))], tmp_path / "caller", ["-std=c99", f"-I{path}"]
     )

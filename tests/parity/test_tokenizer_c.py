@@ -48,7 +48,7 @@ CURIOUS = (
 
 @cache
 def tokenizers() -> tuple[Tokenizer, ...]:
-    """Scripts × boundaries, no merge at all, many merges, and the largest alphabet, out of all planes."""
+    """Scripts × boundaries, no merge, many merges, the largest alphabet, and the first two in Latin."""
     rng = random.Random(5)
     symbols = [chr(code) for code in rng.sample(range(0x110000), 40_000) if not 0xD800 <= code < 0xE000]
     made_up = ["".join(rng.choices("abcdeé", k=rng.randint(1, 9))) for _ in range(6000)]
@@ -61,13 +61,15 @@ def tokenizers() -> tuple[Tokenizer, ...]:
         (made_up, 5000, "continuation"),
         (["ab" * 3, *symbols], 16_400, "none"),
     ]
-    return tuple(
+    trained = tuple(
         train_tokenizer(texts, largest_vocab_size(texts, limit, boundary=boundary), boundary=boundary)
         for texts, limit, boundary in wanted
     )
+    return (*trained, *(tokenizer.limited_to("latin") for tokenizer in trained[:2]))
 
 
-EVERY = pytest.mark.parametrize("index", range(7))
+COUNT = 9
+EVERY = pytest.mark.parametrize("index", range(COUNT))
 
 
 class Harness:
@@ -155,7 +157,7 @@ def test_code_points_of_every_script(harness, index):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("index", [0, 1, 6])
+@pytest.mark.parametrize("index", [0, 1, 6, 7])
 def test_every_code_point(harness, index):
     assert_same(harness, index, code_point_texts(list(range(0x110000))), 1024)
 
@@ -178,14 +180,17 @@ TEXTS = st.one_of(
 
 
 @settings(deadline=None, max_examples=600)
-@given(index=st.integers(0, 6), text=TEXTS, max_length=st.integers(1, 300))
+@given(index=st.integers(0, COUNT - 1), text=TEXTS, max_length=st.integers(1, 300))
 def test_any_bytes(harness, index, text, max_length):
     assert harness.encode(index, max_length, text) == python_ids(index, max_length, text)
 
 
 @settings(deadline=None, max_examples=300)
 @given(
-    index=st.integers(0, 6), text=TEXTS, pair=TEXTS, max_length=st.one_of(st.integers(3, 12), st.just(300))
+    index=st.integers(0, COUNT - 1),
+    text=TEXTS,
+    pair=TEXTS,
+    max_length=st.one_of(st.integers(3, 12), st.just(300)),
 )
 def test_any_pair(harness, index, text, pair, max_length):
     assert harness.encode(index, max_length, text, pair) == python_ids(index, max_length, text, pair)

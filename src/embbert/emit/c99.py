@@ -6,26 +6,30 @@ import hashlib
 import json
 import re
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from embbert import __version__
 from embbert.emit.checks import KEYWORDS, check
 from embbert.emit.constants import constants, digest
 from embbert.emit.golden import goldens
 from embbert.emit.layout import arena
+from embbert.emit.packages import Target, arrange, check_package
 from embbert.emit.render import (
-    STACK_BYTES,
     Interface,
+    Weights,
+    blob,
     c_string,
     code_margin,
     fill,
     limits,
     render,
     shortened,
+    stack_bytes,
 )
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
 from embbert.files import json_bytes, replace_folder
+from embbert.text.charset import CHARSETS, Charset
 from embbert.text.tables import tokenizer_tables
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 REPORT = "report.json"
 FORMAT = 1
 SMALLEST_LENGTH = 4
+WEIGHTS = get_args(Weights)
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
 
 
@@ -50,6 +55,10 @@ def export_c(
     prefix: str = "model",
     max_length: int | None = None,
     overwrite: bool = False,
+    weights: Weights = "constants",
+    charset: Charset = "unicode",
+    self_test: bool = True,
+    target: Target = "cmake",
 ) -> dict[str, Any]:
     """Write the C of a quantised model; the same model gives the same bytes everywhere.
 
@@ -60,12 +69,17 @@ def export_c(
         prefix: of file and function names, a C identifier.
         max_length: most tokens per text; the model's own if None. Fewer save arena and position table.
         overwrite: replace an earlier export at `out`; anything else there is refused.
+        weights: as `constants` of the C, or as a `blob`: a file `<prefix>_weights.bin` that the C opens.
+        charset: characters outside of it count as unknown, which makes the tokenizer's tables smaller.
+        self_test: emit fixed texts with their logits and a function that repeats them.
+        target: plain C with CMake, or a package for another place to build, with an example.
 
     Returns:
         What report.json holds: bytes by array, arena layout, checksums.
 
     Raises:
-        UsageError: `out` is taken, `prefix` is no C identifier or `max_length` is out of range.
+        UsageError: `out` is taken, `prefix` is no C identifier, `max_length` is out of range, or `target`
+            cannot carry such weights.
         ModelError: the plan cannot be run exactly by the runtime, or the disk refused.
     """
     check_prefix(prefix)
@@ -75,21 +89,44 @@ def export_c(
         raise UsageError(
             f"max_length must be between {SMALLEST_LENGTH} and the model's {plan.max_length}, not {length}"
         )
-    files, report = contents(folder, shortened(plan, length), prefix)
-    replace_folder(out, {name: text.encode() for name, text in files.items()}, lambda _: None)
+    plan = shortened(plan, length)
+    choices: dict[str, Any] = {"weights": weights, "charset": charset, "self_test": self_test}
+    files, report = contents(folder, plan, prefix, target=target, **choices)
+    replace_folder(out, files, lambda _: None)
     return report
 
 
-def contents(folder: ModelFolder, plan: Plan, prefix: str) -> tuple[dict[str, str], dict[str, Any]]:
+def contents(
+    folder: ModelFolder,
+    plan: Plan,
+    prefix: str,
+    *,
+    weights: Weights = "constants",
+    charset: Charset = "unicode",
+    self_test: bool = True,
+    target: Target = "cmake",
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """(every file of the export by name, the report); nothing is written."""
     check(plan)
-    interface = Interface(prefix, folder.task, folder.labels, folder.pair)
-    tables = tokenizer_tables(folder.tokenizer)
-    golden = goldens(plan, folder.tokenizer, pair=folder.pair)
+    if charset not in CHARSETS:
+        raise UsageError(f"there is no charset {charset!r}; there are: {', '.join(CHARSETS)}")
+    if weights not in WEIGHTS:
+        raise UsageError(f"weights cannot be carried as {weights!r}; there are: {', '.join(WEIGHTS)}")
+    check_package(target, weights)
+    tokenizer = folder.tokenizer.limited_to(charset)
+    identity = hashlib.sha256(f"{charset} {folder.tokenizer.to_json()}".encode()).hexdigest()
+    interface = Interface(prefix, folder.task, folder.labels, folder.pair, weights=weights, identity=identity)
+    tables = tokenizer_tables(tokenizer)
+    golden = goldens(plan, tokenizer, pair=folder.pair) if self_test else []
     files = render(plan, interface, golden)
+    file = blob(plan, interface, golden)
     files[f"{prefix}_tokenizer.c"] = tokenizer_source(tables, prefix)
-    files |= runtime_files()
+    files |= runtime_files(blob=file is not None)
     report = _report(plan, interface, golden, tokenizer_bytes(tables), folder.tokenizer.to_json())
+    report["charset"] = charset
+    report["weights"] = weights
+    if file is not None:
+        report["bytes"] |= {"constants": 0, "blob": len(file.data)}
     common = {
         "prefix": prefix,
         "version": __version__,
@@ -98,27 +135,35 @@ def contents(folder: ModelFolder, plan: Plan, prefix: str) -> tuple[dict[str, st
         "pair": folder.pair,
         "labels": bool(folder.labels),
         "label_names": [c_string(label)[1:-1].replace("`", "'") for label in folder.labels],
-        "limits": limits(plan),
+        "limits": limits(plan, weights),
+        "charset": charset,
+        "weights_file": report["bytes"].get("blob", 0),
         "goldens": golden,
         "bytes": report["bytes"],
         "digest": report["model_sha256"],
     }
     files["CMakeLists.txt"] = fill("CMakeLists.txt.j2", common)
     files["README.md"] = fill("README.md.j2", common)
-    report["files"] = {
-        name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())
-    }
-    files[REPORT] = json_bytes(report).decode()
-    return files, report
+    written = {name: text.encode() for name, text in files.items()}
+    if file is not None:
+        written[f"{prefix}_weights.bin"] = file.data
+    if target != "cmake":
+        written = arrange(target, written, common)
+        report["target"] = target
+    report["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(written.items())}
+    written[REPORT] = json_bytes(report)
+    return written, report
 
 
-def runtime_files(*, tokenizer: bool = True) -> dict[str, str]:
+def runtime_files(*, tokenizer: bool = True, blob: bool = False) -> dict[str, str]:
     """The hand-written C that every model shares, by file name."""
     source = resources.files("embbert.emit") / "runtime"
     return {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in sorted(source.iterdir(), key=lambda item: item.name)
-        if entry.name.endswith((".c", ".h")) and (tokenizer or "tokenizer" not in entry.name)
+        if entry.name.endswith((".c", ".h"))
+        and (tokenizer or "tokenizer" not in entry.name)
+        and (blob or "blob" not in entry.name)
     }
 
 
@@ -146,11 +191,29 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     names = _files_of_export(out)
     if names is None:
         raise UsageError(f"{out} exists and is not an earlier export; choose another place")
-    foreign = sorted(entry.name for entry in out.iterdir() if entry.name not in names)
-    if foreign:
-        raise UsageError(f"{out} also holds {foreign[0]}, which no export wrote; choose another place")
+    foreign = _first_foreign(out, names)
+    if foreign is not None:
+        raise UsageError(f"{out} also holds {foreign}, which no export wrote; choose another place")
     if not overwrite:
         raise UsageError(f"{out} already holds an export; add --overwrite to replace it")
+
+
+def _first_foreign(out: Path, names: set[str], above: str = "") -> str | None:
+    """What first, in order of name, is in `out` beside these files and their folders."""
+    for entry in sorted(out.iterdir(), key=lambda item: item.name):
+        name = above + entry.name
+        if name in names and not entry.is_dir():
+            continue
+        if (
+            entry.is_symlink()
+            or not entry.is_dir()
+            or not any(known.startswith(f"{name}/") for known in names)
+        ):
+            return name
+        found = _first_foreign(entry, names, f"{name}/")
+        if found is not None:
+            return found
+    return None
 
 
 def _files_of_export(out: Path) -> set[str] | None:
@@ -186,7 +249,7 @@ def _report(
             "tokenizer": tokenizer,
             "code_margin": code_margin(plan, interface, golden),
             "arena": regions[-1].offset + regions[-1].bytes,
-            "stack": STACK_BYTES,
+            "stack": stack_bytes(interface.weights),
         },
         "constants": [
             {"name": array.name, "dtype": array.dtype, "shape": list(array.values.shape)}

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from embbert import __version__
+from embbert.emit.blob import GOLDENS, checks, readers
+from embbert.emit.blob import blob as make_blob
 from embbert.emit.constants import constants
 from embbert.emit.layout import arena, arena_bytes
 from embbert.emit.stages import calls, functions, structures
-from embbert.footprint import ALIGNMENT
+from embbert.footprint import ALIGNMENT, CODE_BYTES, STACK_BYTES, STRUCTURE_BYTES
 from embbert.quant.spec import Embed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from embbert.config import Task
+    from embbert.emit.blob import Blob
     from embbert.emit.golden import Golden
     from embbert.quant.spec import Plan
 
-STACK_BYTES = 2560
-"""Bound on the stack of any call of the generated code; `verify` measures that it holds."""
+Weights = Literal["constants", "blob"]
+"""How the weights travel: as arrays of the C, or in a file that the C opens."""
 
-CODE_BYTES = 12 * 1024
-"""Bound on the machine code, compiled for size; `verify` measures that it holds."""
+BLOB_STACK_BYTES = 256
+"""What a blob adds to it: the structures of one stage's operators."""
 
-STRUCTURE_BYTES = 96
-"""Bound on an operator's structure and on the code that calls it, and on a line of the self-test."""
+BLOB_CODE_BYTES, BLOB_OPERATOR_BYTES = 4096, 192
+"""Bounds on the code that opens a blob, and on each operator's part in it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Interface:
         labels: class names; empty for `regress`.
         pair: the model reads two texts.
         text_front: there is a tokenizer; without one only token ids can be run.
+        weights: `constants` of the C, or a `blob` beside it.
+        identity: of a blob, what else than the plan must fit: a digest of the tokenizer.
     """
 
     prefix: str
@@ -48,6 +54,8 @@ class Interface:
     labels: tuple[str, ...]
     pair: bool
     text_front: bool = True
+    weights: Weights = "constants"
+    identity: str = ""
 
 
 def shortened(plan: Plan, max_length: int) -> Plan:
@@ -69,15 +77,20 @@ def render(plan: Plan, interface: Interface, goldens: Sequence[Golden] = ()) -> 
     """Header, control flow, constants and self-test by file name."""
     prefix = interface.prefix
     values = _values(plan, interface, goldens)
-    names = {
-        f"{prefix}.h": "header.h.j2",
-        f"{prefix}.c": "model.c.j2",
-        f"{prefix}_weights.h": "weights.h.j2",
-        f"{prefix}_weights.c": "weights.c.j2",
-    }
-    if interface.text_front:
+    names = {f"{prefix}.h": "header.h.j2", f"{prefix}.c": "model.c.j2"}
+    if interface.weights == "constants":
+        names |= {f"{prefix}_weights.h": "weights.h.j2", f"{prefix}_weights.c": "weights.c.j2"}
+    if goldens:
         names[f"{prefix}_self_test.c"] = "self_test.c.j2"
     return {name: fill(template, values) for name, template in names.items()}
+
+
+def blob(plan: Plan, interface: Interface, goldens: Sequence[Golden] = ()) -> Blob | None:
+    """The file of weights; None if they are constants."""
+    if interface.weights == "constants":
+        return None
+    others = [interface.task, interface.pair, interface.labels, interface.identity]
+    return make_blob(plan, goldens, json.dumps(others))
 
 
 def fill(template: str, values: dict[str, Any]) -> str:
@@ -93,12 +106,17 @@ def fill(template: str, values: dict[str, Any]) -> str:
     return environment.get_template(template).render(**values)
 
 
-def limits(plan: Plan) -> dict[str, int]:
+def stack_bytes(weights: Weights) -> int:
+    """Bound on the stack of any call."""
+    return STACK_BYTES + (BLOB_STACK_BYTES if weights == "blob" else 0)
+
+
+def limits(plan: Plan, weights: Weights = "constants") -> dict[str, int]:
     """The numbers that the header states."""
     return {
         "arena_bytes": arena_bytes(plan),
         "alignment": ALIGNMENT,
-        "stack_bytes": STACK_BYTES,
+        "stack_bytes": stack_bytes(weights),
         "max_length": plan.max_length,
         "vocab_size": plan.vocab_size,
     }
@@ -110,7 +128,8 @@ def code_margin(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> 
     labels = sum(len(label.encode()) + 1 + 8 for label in interface.labels)
     texts = sum(len((golden.text + (golden.pair or "")).encode()) + 2 for golden in goldens)
     tested = len(goldens) * 4 * plan.classes + texts
-    return CODE_BYTES + STRUCTURE_BYTES * (operators + len(goldens)) + labels + tested
+    blob = BLOB_CODE_BYTES + BLOB_OPERATOR_BYTES * operators if interface.weights == "blob" else 0
+    return CODE_BYTES + blob + STRUCTURE_BYTES * (operators + len(goldens)) + labels + tested
 
 
 def c_string(text: str) -> str:
@@ -130,6 +149,7 @@ def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict
     prefix, pair = interface.prefix, interface.pair
     classify = interface.task == "classify"
     arrays = constants(plan)
+    file = blob(plan, interface, goldens)
     ending = "_pair" if pair else ""
     single = "const char *text, size_t text_bytes"
     both = "const char *first, size_t first_bytes, const char *second, size_t second_bytes"
@@ -143,13 +163,23 @@ def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict
         "classes": plan.classes,
         "labels": [c_string(label) for label in interface.labels],
         "text_front": interface.text_front,
-        "limits": limits(plan),
+        "limits": limits(plan, interface.weights),
         "constants": arrays,
         "total": sum(array.bytes for array in arrays),
         "regions": arena(plan),
-        "structures": structures(plan, prefix),
-        "functions": functions(plan),
-        "calls": calls(plan),
+        "structures": readers(plan, file) if file else structures(plan, prefix),
+        "functions": functions(plan, blob=file is not None),
+        "calls": calls(plan, blob=file is not None),
+        "blob": file is not None,
+        "blob_bytes": len(file.data) if file else 0,
+        "blob_checks": checks(plan),
+        "blob_parameter": "const uint8_t *blob, " if file else "",
+        "blob_argument": "weights->blob, " if file else "",
+        "weights_parameter": f"const {prefix}_weights *weights, " if file else "",
+        "weights_argument": "weights, " if file else "",
+        "weights_example": "&weights, " if file else "",
+        "fingerprint": _bytes(file.fingerprint) if file else "",
+        "golden_offset": file.offset(GOLDENS) if file and goldens else 0,
         "call": f"{prefix}_{'classify' if classify else 'predict'}{ending}",
         "encode": f"{prefix}_encode{ending}",
         "tokenize": f"embbert_encode{ending}",
@@ -174,3 +204,9 @@ def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict
             for golden in goldens
         ],
     }
+
+
+def _bytes(data: bytes) -> str:
+    """Elements of a C array, 8 to a line."""
+    lines = (data[start : start + 8] for start in range(0, len(data), 8))
+    return "\n".join("        " + " ".join(f"0x{byte:02x}," for byte in line) for line in lines)

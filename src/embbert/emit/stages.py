@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from embbert.emit.constants import constants
 from embbert.quant import spec
+from embbert.quant.arithmetic import LIMITS
+from embbert.quant.overflow import INT32_MAX, worst_accumulator
 from embbert.quant.spec import ROWS_PER_PASS
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Op, Plan, Stage, Tensor
 
 ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
+HIGH_SHIFT = 33
+"""`EMBBERT_HIGH` of the runtime."""
+
 VISITS = {
     "text": f"every token, {ROWS_PER_PASS} at a time",
     "first": "the first token only",
@@ -29,7 +36,7 @@ def structures(plan: Plan, prefix: str) -> str:
     for stage in plan.stages:
         for op in stage.ops:
             name = f"op_{stage.name}_{op.name}"
-            kind, scalars = _scalars(op, plan)
+            kind, scalars = scalars_of(op, plan)
             if kind:
                 lines = arrays.get(name, []) + [f".{field} = {value}," for field, value in scalars.items()]
                 body = "\n".join(f"    {line}" for line in lines)
@@ -37,23 +44,57 @@ def structures(plan: Plan, prefix: str) -> str:
     return "\n".join(blocks)
 
 
-def functions(plan: Plan) -> str:
-    """One function `run_<stage>` per stage."""
-    return "\n".join(_stage(stage, plan) for stage in plan.stages)
+def functions(plan: Plan, *, blob: bool = False) -> str:
+    """One function `run_<stage>` per stage; with a blob, it makes its operators' structures out of that."""
+    return "\n".join(_stage(stage, plan, blob=blob) for stage in plan.stages)
 
 
-def calls(plan: Plan) -> str:
+def calls(plan: Plan, *, blob: bool = False) -> str:
     """The stages in order, as statements."""
     return "\n".join(
-        f"    run_{stage.name}(a{', count' if _needs_count(stage) else ''});" for stage in plan.stages
+        f"    run_{stage.name}({'blob, ' if blob and _read(stage, plan) else ''}a"
+        f"{', count' if _needs_count(stage) else ''});"
+        for stage in plan.stages
     )
 
 
-def _scalars(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:
+def _read(stage: Stage, plan: Plan) -> list[str]:
+    """Declarations of the structures of a stage's operators, read from a blob."""
+    kinds = [(op.name, scalars_of(op, plan)[0]) for op in stage.ops]
+    return [
+        f"    const embbert_{kind} op_{stage.name}_{name} = get_{stage.name}_{name}(blob);"
+        for name, kind in kinds
+        if kind
+    ]
+
+
+def lift(shift: int, reach: int) -> int:
+    """How many bits of `shift` an operator does before its multiplication instead of after it.
+
+    From a shift of HIGH_SHIFT on the kernels need no more than the upper half of a 64-bit product. Sums that
+    stay below 2^31 even when shifted up by what is missing are: x·2^k·m / 2^(s+k) rounds to what x·m / 2^s
+    does.
+
+    Args:
+        shift: the operator's.
+        reach: largest magnitude of its accumulators.
+
+    Returns:
+        0 if it is not needed, or not possible.
+    """
+    missing = max(0, HIGH_SHIFT - shift)
+    return missing if reach << missing <= INT32_MAX else 0
+
+
+def scalars_of(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:
     """(name of the C structure without `embbert_`, its scalar fields); no name if there is no structure."""
     if isinstance(op, spec.Embed):
         cols, rank = op.token_weight.shape
-        shifts = {"token_shift": op.token_shift, "position_shift": op.position_shift}
+        shifts: dict[str, int | str] = {"token_shift": op.token_shift, "position_shift": op.position_shift}
+        for part in ("token", "position"):
+            table, weight = getattr(op, f"{part}_table"), getattr(op, f"{part}_weight")
+            reach = int((np.abs(table.astype(np.int64)) @ np.abs(weight.astype(np.int64)).T).max())
+            shifts[f"{part}_lift"] = lift(getattr(op, f"{part}_shift"), reach)
         return "embed", {"cols": cols, "rank": rank, **shifts}
     if isinstance(op, spec.Norm):
         return "norm", {"epsilon": f"UINT64_C({op.epsilon})", "cols": len(op.gain), "shift": op.shift}
@@ -62,7 +103,9 @@ def _scalars(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:
         source = plan.tensor(op.source).dtype.upper()
         target = plan.tensor(op.out).dtype.upper() + ("_ADD" if op.accumulate else "")
         types = {"source": f"EMBBERT_{source}", "target": f"EMBBERT_{target}"}
-        return "linear", {"inputs": inputs, "outputs": outputs, "shift": op.shift, **types}
+        reach = worst_accumulator(op.weight, op.bias, LIMITS[plan.tensor(op.source).dtype], axis=1)
+        shifts = {"shift": op.shift, "lift": lift(op.shift, reach)}
+        return "linear", {"inputs": inputs, "outputs": outputs, **shifts, **types}
     if isinstance(op, spec.Attend):
         return "attend", {
             "exp_multiplier": op.exp_multiplier,
@@ -84,9 +127,10 @@ def _needs_count(stage: Stage) -> bool:
     return stage.rows == "text" or any(isinstance(op, whole) for op in stage.ops)
 
 
-def _stage(stage: Stage, plan: Plan) -> str:
+def _stage(stage: Stage, plan: Plan, *, blob: bool) -> str:
     looping = stage.rows == "text"
-    declarations: list[str] = []
+    declarations = _read(stage, plan) if blob else []
+    parameters = "const uint8_t *blob, " if declarations else ""
     before: list[str] = []
     body: list[str] = []
     after: list[str] = []
@@ -113,7 +157,7 @@ def _stage(stage: Stage, plan: Plan) -> str:
         ]
     if declarations:
         declarations.append("")
-    parameters = "work *a, uint32_t count" if _needs_count(stage) else "work *a"
+    parameters += "work *a, uint32_t count" if _needs_count(stage) else "work *a"
     head = [f"/* {stage.name}: {VISITS[stage.rows]} */", f"static void run_{stage.name}({parameters})", "{"]
     return "\n".join([*head, *declarations, *before, *body, *after, "}"]) + "\n"
 

@@ -22,11 +22,12 @@ _MEANINGS = {
     "symbol_planes": "where the symbols with upper bits 0, 1 ... 16 begin",
     "symbol_start": "ids of the symbols at the start of a piece",
     "symbol_inside": "ids of the symbols inside a piece",
+    "merge_left": "the tokens that are on the left of a merge",
     "merge_begin": "where the merges of each left token begin",
     "merge_right": "their right tokens",
     "merge_rank": "their ranks",
 }
-"""The fields of `embbert_tokenizer` in order, up to `first_merged`."""
+"""The fields of `embbert_tokenizer` in order, up to `lefts`."""
 
 
 class _Array(NamedTuple):
@@ -40,9 +41,11 @@ def tokenizer_source(tables: TokenizerTables, prefix: str) -> str:
     It needs `embbert_tokenizer.h` beside it. The same tables give the same text.
     """
     arrays = _arrays(tables)
-    merges = len(tables.merge_rank)
+    counts = f"{tables.vocab_size} tokens: 5 special ones, characters, and {len(tables.merge_rank)} merges"
+    if tables.charset != "unicode":
+        counts += f"; charset {tables.charset}"
     parts = [
-        f"/* A tokenizer of {tables.vocab_size} tokens: 5 special ones, characters, and {merges} merges.\n"
+        f"/* A tokenizer of {counts}.\n"
         f" * {tokenizer_bytes(tables)} bytes of tables. Generated: do not edit. */\n"
         f'#include "embbert_tokenizer.h"\n\n'
         f"extern const embbert_tokenizer {prefix}_tokenizer;\n"
@@ -56,7 +59,8 @@ def tokenizer_source(tables: TokenizerTables, prefix: str) -> str:
     fields = [name if name in emitted else "symbol_start" for name in _MEANINGS]
     body = "".join(f"    {prefix}_{field},\n" for field in fields)
     parts.append(
-        f"\nconst embbert_tokenizer {prefix}_tokenizer = {{\n{body}    {tables.vocab_size - merges}u\n}};\n"
+        f"\nconst embbert_tokenizer {prefix}_tokenizer = {{\n{body}"
+        f"    {len(tables.merge_left)}u,\n    {tables.first_merged}u\n}};\n"
     )
     return "".join(parts)
 
@@ -64,7 +68,7 @@ def tokenizer_source(tables: TokenizerTables, prefix: str) -> str:
 def tokenizer_bytes(tables: TokenizerTables) -> int:
     """Bytes of the constant arrays that `tokenizer_source` defines.
 
-    The struct that points to them comes on top: 11 pointers and a uint16, 48 bytes on a 32-bit target.
+    The struct that points to them comes on top: 12 pointers and two uint16, 52 bytes on a 32-bit target.
     """
     return sum(values.nbytes for _, values in _arrays(tables))
 

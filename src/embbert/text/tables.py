@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.errors import ModelError
+from embbert.text.charset import in_charset
 from embbert.text.pipeline import SPECIAL_TOKENS, UNK, Boundary, is_reordered, prefix
 from embbert.text.training import MAX_ALPHABET
 from embbert.text.unicode import CODE_POINTS, ISOLATED, OTHER, WORD, Part, behaviour
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embbert.text.charset import Charset
     from embbert.text.tokenizer import Tokenizer
 
     UInt16 = NDArray[np.uint16]
@@ -41,6 +43,7 @@ class TokenizerTables:
 
     Attributes:
         boundary: see `text.Boundary`.
+        charset: see `text.Charset`.
         vocab_size: v.
         run_first: [n] first code point of each run; every plane begins with a run.
         run_action: [n] DROP, SPACE, WORD, ISOLATED (see `unicode`) or 4 + a place in `sequence`.
@@ -50,12 +53,15 @@ class TokenizerTables:
         symbol_planes: [PLANES + 1].
         symbol_start: [s] the id of a character that begins a piece.
         symbol_inside: [s] the id of one inside a piece.
-        merge_begin: [v + 1] where the merges begin whose left token is t.
+        merge_left: [l] the tokens that are on the left of a merge, ascending.
+        merge_begin: [l + 1] where the merges of each of them begin.
         merge_right: [m] right tokens, ascending for each left one.
-        merge_rank: [m] ranks; rank k makes token v − m + k.
+        merge_rank: [m] ranks; rank k makes token first_merged + k.
+        first_merged: the id of the first merge's result.
     """
 
     boundary: Boundary
+    charset: Charset
     vocab_size: int
     run_first: UInt16
     run_action: UInt16
@@ -65,9 +71,11 @@ class TokenizerTables:
     symbol_planes: UInt16
     symbol_start: UInt16
     symbol_inside: UInt16
+    merge_left: UInt16
     merge_begin: UInt16
     merge_right: UInt16
     merge_rank: UInt16
+    first_merged: int
 
 
 def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
@@ -78,8 +86,9 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
     """
     ids = {token: index for index, token in enumerate(tokenizer.tokens)}
     continuation = prefix(tokenizer.boundary)
-    base = tokenizer.tokens[len(SPECIAL_TOKENS) : tokenizer.vocab_size - len(tokenizer.merges)]
-    alphabet = sorted({token[-1] for token in base})
+    first_merged = tokenizer.vocab_size - len(tokenizer.merges)
+    base = tokenizer.tokens[len(SPECIAL_TOKENS) : first_merged]
+    alphabet = sorted({token[-1] for token in base if in_charset(token, tokenizer.charset)})
     if len(alphabet) > MAX_ALPHABET:
         raise ModelError(f"the alphabet has {len(alphabet)} characters; C tables hold {MAX_ALPHABET}")
     for character in alphabet:
@@ -89,10 +98,16 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
             )
     codes = np.array([ord(character) for character in alphabet], np.int64)
     first, actions, sequence = _runs({character: index for index, character in enumerate(alphabet)})
-    merges = sorted((ids[left], ids[right], rank) for rank, (left, right) in enumerate(tokenizer.merges))
-    lefts, rights, ranks = np.array(merges, np.int64).reshape(-1, 3).T
+    merges = sorted(
+        (ids[left], ids[right], rank)
+        for rank, (left, right) in enumerate(tokenizer.merges)
+        if in_charset(left + right, tokenizer.charset)
+    )
+    left_of_each, rights, ranks = np.array(merges, np.int64).reshape(-1, 3).T
+    lefts = np.unique(left_of_each)
     return TokenizerTables(
         boundary=tokenizer.boundary,
+        charset=tokenizer.charset,
         vocab_size=tokenizer.vocab_size,
         run_first=_low(first),
         run_action=_uint16(actions),
@@ -102,9 +117,11 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
         symbol_planes=_planes(codes),
         symbol_start=_uint16([ids.get(character, UNK) for character in alphabet]),
         symbol_inside=_uint16([ids.get(continuation + character, UNK) for character in alphabet]),
-        merge_begin=_uint16(np.searchsorted(lefts, np.arange(tokenizer.vocab_size + 1))),
+        merge_left=_uint16(lefts),
+        merge_begin=_uint16(np.searchsorted(left_of_each, [*lefts, tokenizer.vocab_size])),
         merge_right=_uint16(rights),
         merge_rank=_uint16(ranks),
+        first_merged=first_merged,
     )
 
 

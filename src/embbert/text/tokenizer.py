@@ -14,6 +14,7 @@ from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 
 from embbert.errors import DataError, ModelError, UsageError
+from embbert.text.charset import Charset, in_charset
 from embbert.text.pipeline import (
     CLS,
     MASK,
@@ -48,13 +49,23 @@ class Tokenizer:
         tokens: the vocabulary in order of ids: special tokens, single characters, results of the merges.
         merges: the pairs in order of rank; merge k makes token `vocab_size − len(merges) + k`.
         boundary: "continuation" (tokens inside a piece start with "##") or "none".
+        charset: tokens with characters outside of it are never produced; see `limited_to`.
     """
 
-    def __init__(self, tokens: Sequence[str], merges: Sequence[tuple[str, str]], boundary: Boundary) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        merges: Sequence[tuple[str, str]],
+        boundary: Boundary,
+        charset: Charset = "unicode",
+    ) -> None:
         self.tokens = tuple(tokens)
         self.merges = tuple(merges)
         self.boundary: Boundary = boundary
-        self._library = _library_tokenizer(self.tokens, self.merges, boundary)
+        self.charset: Charset = charset
+        vocab = {token: index for index, token in enumerate(self.tokens) if in_charset(token, charset)}
+        known = [pair for pair in self.merges if in_charset("".join(pair), charset)]
+        self._library = _library_tokenizer(vocab, known, boundary)
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -91,6 +102,10 @@ class Tokenizer:
                 "  use the tokenizer.json that was saved with the model"
             ) from error
         return tokenizer
+
+    def limited_to(self, charset: Charset) -> Tokenizer:
+        """The same ids, but characters outside the charset are unknown; for running, not for saving."""
+        return Tokenizer(self.tokens, self.merges, self.boundary, charset)
 
     def to_json(self) -> str:
         """The tokenizer as JSON that the `tokenizers` library can load too; the same bytes every time."""
@@ -237,10 +252,9 @@ def largest_vocab_size(
 
 
 def _library_tokenizer(
-    tokens: Sequence[str], merges: Sequence[tuple[str, str]], boundary: Boundary
+    vocab: dict[str, int], merges: Sequence[tuple[str, str]], boundary: Boundary
 ) -> LibraryTokenizer:
     options: dict[str, Any] = {"continuing_subword_prefix": prefix(boundary)} if prefix(boundary) else {}
-    vocab = {token: index for index, token in enumerate(tokens)}
     library = LibraryTokenizer(
         BPE(vocab=vocab, merges=list(merges), unk_token=SPECIAL_TOKENS[UNK], **options)
     )

@@ -162,3 +162,50 @@ def test_runtime_files_are_shipped_whole():
     names = set(runtime_files())
     assert {"embbert.h", "embbert_ops.h", "embbert_linear.c", "embbert_tokenizer.c"} <= names
     assert not any("tokenizer" in name for name in runtime_files(tokenizer=False))
+
+
+def test_weights_can_lie_in_a_file(model, tmp_path):
+    folder, plan = model
+    plain = export_c(folder, plan, tmp_path / "plain")
+    report = export_c(folder, plan, tmp_path / "out", weights="blob")
+    files = snapshot(tmp_path / "out")
+    data = files["model_weights.bin"]
+    assert report["weights"] == "blob"
+    assert plain["weights"] == "constants"
+    assert (report["bytes"]["constants"], report["bytes"]["blob"]) == (0, len(data))
+    assert plain["bytes"]["constants"] < len(data) < plain["bytes"]["constants"] + 700
+    assert f"#define MODEL_BLOB_BYTES {len(data)}u" in files["model.h"].decode()
+    assert {"model_weights.c", "model_weights.h"}.isdisjoint(files)
+    assert set(files) - set(snapshot(tmp_path / "plain")) == {
+        "model_weights.bin",
+        "embbert_blob.c",
+        "embbert_blob.h",
+    }
+    assert report["model_sha256"] == plain["model_sha256"]
+    assert hashlib.sha256(data).hexdigest() == report["files"]["model_weights.bin"]
+    export_c(folder, plan, tmp_path / "out", overwrite=True)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "plain")
+
+
+def test_the_self_test_is_left_out_when_not_wanted(model, tmp_path):
+    report = export_c(*model, tmp_path / "out", self_test=False)
+    files = snapshot(tmp_path / "out")
+    assert "model_self_test.c" not in files
+    assert b"self_test" not in files["model.h"] + files["README.md"] + files["CMakeLists.txt"]
+    assert report["bytes"]["code_margin"] < export_c(*model, tmp_path / "with")["bytes"]["code_margin"]
+
+
+def test_a_charset_makes_the_tables_smaller(model, tmp_path):
+    plain = export_c(*model, tmp_path / "plain")
+    latin = export_c(*model, tmp_path / "latin", charset="latin")
+    assert (plain["charset"], latin["charset"]) == ("unicode", "latin")
+    assert latin["bytes"]["tokenizer"] <= plain["bytes"]["tokenizer"]
+    assert "charset latin" in (tmp_path / "latin" / "model_tokenizer.c").read_text()
+    assert "charset `latin`" in (tmp_path / "latin" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("choice", [{"weights": "floppy"}, {"charset": "klingon"}])
+def test_unknown_choices_name_what_exists(model, tmp_path, choice):
+    with pytest.raises(UsageError, match="there are: "):
+        export_c(*model, tmp_path / "out", **choice)
+    assert not (tmp_path / "out").exists()

@@ -23,7 +23,15 @@ typedef enum embbert_status {
     EMBBERT_NO_TOKENS,        /* the list of token ids is empty */
     EMBBERT_TOO_MANY_TOKENS,  /* it is longer than the model's max_length */
     EMBBERT_BAD_TOKEN,        /* a token id is not in the vocabulary */
-    EMBBERT_SELF_TEST_FAILED  /* this build computes something else than the model that was exported */
+    EMBBERT_SELF_TEST_FAILED, /* this build computes something else than the model that was exported */
+    /* Of models whose weights are a file of their own: */
+    EMBBERT_WEIGHTS_NULL,       /* there are none, or they were not opened */
+    EMBBERT_WEIGHTS_MISALIGNED, /* their address is not a multiple of 8 */
+    EMBBERT_WEIGHTS_TRUNCATED,  /* they have fewer bytes than they should */
+    EMBBERT_WEIGHTS_UNKNOWN,    /* this is no file of weights, or one of another version or byte order */
+    EMBBERT_WEIGHTS_FOREIGN,    /* they belong to another model */
+    EMBBERT_WEIGHTS_DAMAGED,    /* their checksum is wrong */
+    EMBBERT_WEIGHTS_UNSOUND     /* their checksum is right, but a value is out of range or sums could overflow */
 } embbert_status;
 
 /* A short English sentence for log files; never NULL. */

@@ -1,11 +1,13 @@
 /* Attention in one pass over the text per row: scores, their exponentials as powers of two from a table, and the
  * weighted average of the rows. Nothing of the size of a text squared exists. */
-#include "embbert_dot.h"
+#include "embbert_kernels.h"
 #include "embbert_math.h"
 #include "embbert_ops.h"
+#include "embbert_scaling.h"
 
 #define HALVINGS 16 /* a weight this many powers of two below the largest rounds to 0 */
 #define STEPS 256   /* of the table, per power of two */
+#define LAST (HALVINGS * STEPS - 1) /* its weight is 0, as are all beyond it */
 
 /* 2^(14 - f/256), rounded */
 static const uint16_t powers[STEPS] = {
@@ -27,92 +29,56 @@ static const uint16_t powers[STEPS] = {
     8555, 8532, 8508, 8485, 8463, 8440, 8417, 8394, 8371, 8349, 8326, 8304, 8281, 8259, 8236, 8214,
 };
 
-/* Scores of up to four queries, each query's in a row of `count`. A constant that all scores of a query have in
- * common (the excess of the byte products) leaves the differences to the largest unchanged. */
-static void score(const int8_t *query, uint32_t rows, const int8_t *keys, uint32_t count, uint32_t cols,
-                  int32_t *scores)
+/* Turns the scores of one row into factors in place and returns their sum. */
+static uint32_t exponentials(const embbert_attend *op, int32_t *block, uint32_t row, uint32_t count)
 {
-    int32_t products[4];
-    uint32_t row, j;
-
-    for (j = 0; j < count; j++) {
-        const int8_t *key = keys + (size_t)j * cols;
-        if (rows == EMBBERT_ROWS) {
-            embbert_dot4(key, query, cols, products);
-            for (row = 0; row < EMBBERT_ROWS; row++) {
-                scores[(size_t)row * count + j] = products[row];
-            }
-        } else {
-            for (row = 0; row < rows; row++) {
-                scores[(size_t)row * count + j] = embbert_dot(key, query + (size_t)row * cols, cols);
-            }
-        }
-    }
-}
-
-/* Turns the scores of one row into weights in place and returns the sum of the weights. */
-static uint32_t exponentials(const embbert_attend *op, int32_t *scores, uint32_t count)
-{
+    int32_t *scores = block + row * (size_t)EMBBERT_FACTOR_ROW(count);
     const int32_t multiplier = op->exp_multiplier;
     const uint32_t shift = op->exp_shift;
+    const int32_t half = shift >= EMBBERT_HIGH ? embbert_half(shift) : 0;
     int32_t top = scores[0];
     uint32_t j, sum = 0;
 
     for (j = 1; j < count; j++) {
-        top = scores[j] > top ? scores[j] : top;
+        top = scores[j * EMBBERT_FACTOR_STEP] > top ? scores[j * EMBBERT_FACTOR_STEP] : top;
+    }
+    if (shift >= EMBBERT_HIGH) {
+        for (j = 0; j < count; j++) {
+            int32_t *score = scores + j * EMBBERT_FACTOR_STEP;
+            const int32_t power = embbert_high(top - *score, multiplier, half, shift);
+            *score = power < LAST ? power : LAST;
+        }
+    } else {
+        for (j = 0; j < count; j++) {
+            int32_t *score = scores + j * EMBBERT_FACTOR_STEP;
+            const int64_t power = embbert_requantize(top - *score, multiplier, shift);
+            *score = (int32_t)(power < LAST ? power : LAST);
+        }
     }
     for (j = 0; j < count; j++) {
-        const int64_t power = embbert_requantize(top - scores[j], multiplier, shift);
-        scores[j] = (int32_t)(power < HALVINGS * STEPS ? power : HALVINGS * STEPS);
-    }
-    for (j = 0; j < count; j++) {
-        const uint32_t power = (uint32_t)scores[j];
+        const uint32_t power = (uint32_t)scores[j * EMBBERT_FACTOR_STEP];
         const uint32_t twice = (uint32_t)powers[power % STEPS] << 1;
         const uint32_t weight = ((twice >> (power / STEPS)) + 1u) >> 1; /* rounds, for a shift by 0 too */
-        scores[j] = (int32_t)weight;
+        embbert_put_factor(block, row, j, count, (int32_t)weight);
         sum += weight;
     }
     return sum;
 }
 
-static inline void mix4(const int32_t *restrict weights, const int8_t *restrict keys, uint32_t count, uint32_t cols,
-                        uint32_t width, int32_t sums[restrict 4][EMBBERT_BLOCK])
-{
-    uint32_t j, c;
-
-    for (j = 0; j < count; j++) {
-        const int32_t w0 = weights[j], w1 = weights[count + j];
-        const int32_t w2 = weights[2u * count + j], w3 = weights[3u * count + j];
-        for (c = 0; c < width; c++) {
-            const int32_t value = keys[c];
-            sums[0][c] += w0 * value;
-            sums[1][c] += w1 * value;
-            sums[2][c] += w2 * value;
-            sums[3][c] += w3 * value;
-        }
-        keys += cols;
-    }
-}
-
-static inline void mix1(const int32_t *restrict weights, const int8_t *restrict keys, uint32_t count, uint32_t cols,
-                        uint32_t width, int32_t *restrict sums)
-{
-    uint32_t j, c;
-
-    for (j = 0; j < count; j++) {
-        for (c = 0; c < width; c++) {
-            sums[c] += weights[j] * keys[c];
-        }
-        keys += cols;
-    }
-}
-
-static void store(const int32_t *restrict sums, int32_t ratio, uint32_t shift, uint32_t width, int8_t *restrict out)
+static void store(int32_t *restrict sums, int32_t ratio, uint32_t shift, uint32_t width, int8_t *restrict out)
 {
     uint32_t c;
 
-    for (c = 0; c < width; c++) {
-        out[c] = embbert_clamp8(embbert_round_shift((int64_t)sums[c] * ratio, shift));
+    if (shift >= EMBBERT_HIGH) {
+        const embbert_scaling by = embbert_scaling_of(&ratio, 0u, shift, 0u);
+        embbert_scale(&by, sums, width);
+        for (c = 0; c < width; c++) {
+            out[c] = embbert_narrow8(embbert_scaled(&by, sums, c));
+        }
+    } else {
+        for (c = 0; c < width; c++) {
+            out[c] = embbert_clamp8(embbert_requantize(sums[c * EMBBERT_STEP], ratio, shift));
+        }
     }
 }
 
@@ -120,31 +86,30 @@ void embbert_attend_rows(const embbert_attend *op, const int8_t *query, uint32_t
                          uint32_t count, int32_t *scores, int8_t *out)
 {
     const uint32_t cols = op->cols;
-    int32_t sums[4][EMBBERT_BLOCK];
+    int32_t sums[4u * EMBBERT_BLOCK];
     int32_t ratio[4];
-    uint32_t row, first, c;
+    uint32_t row, first, j;
 
-    score(query, rows, keys, count, cols, scores);
+    /* The largest score counts only by its distance to the others. */
+    embbert_products(keys, NULL, count, query, rows, cols, scores, EMBBERT_FACTOR_ROW(count), EMBBERT_FACTOR_STEP);
     for (row = 0; row < rows; row++) {
-        const uint32_t sum = exponentials(op, scores + (size_t)row * count, count);
+        const uint32_t sum = exponentials(op, scores, row, count);
         ratio[row] = (int32_t)(((uint64_t)op->out_multiplier * ((uint64_t)1 << 24) + sum / 2u) / sum);
+    }
+    for (; row < EMBBERT_ROWS; row++) {
+        for (j = 0; j < count; j++) {
+            embbert_put_factor(scores, row, j, count, 0);
+        }
     }
     for (first = 0; first < cols; first += EMBBERT_BLOCK) {
         const uint32_t width = embbert_smaller(EMBBERT_BLOCK, cols - first);
-        for (row = 0; row < rows; row++) {
-            for (c = 0; c < width; c++) {
-                sums[row][c] = 0;
-            }
+        for (j = 0; j < 4u * EMBBERT_BLOCK; j++) {
+            sums[j] = 0;
         }
-        if (rows == EMBBERT_ROWS && width == EMBBERT_BLOCK) { /* the usual width, known to the compiler */
-            mix4(scores, keys + first, count, cols, EMBBERT_BLOCK, sums);
-        } else {
-            for (row = 0; row < rows; row++) {
-                mix1(scores + (size_t)row * count, keys + first, count, cols, width, sums[row]);
-            }
-        }
+        embbert_mix(scores, keys + first, cols, count, rows, width, sums);
         for (row = 0; row < rows; row++) {
-            store(sums[row], ratio[row], op->out_shift, width, out + (size_t)row * cols + first);
+            store(embbert_row(sums, row), ratio[row], op->out_shift, width,
+                  out + (size_t)row * cols + first);
         }
     }
 }

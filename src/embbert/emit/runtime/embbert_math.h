@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "embbert_kernels.h"
+
 /* What the arithmetic below relies on and ISO C leaves to the implementation; an array of -1 elements does
  * not compile. */
 typedef char embbert_assume_8_bit_bytes[(unsigned char)-1 == 255 ? 1 : -1];
@@ -15,9 +17,6 @@ typedef char embbert_assume_arithmetic_shift[((int64_t)-5 >> 1) == -3 && (-5 >> 
 /* Rows that go through an operator together, so that each weight is loaded once for all of them. */
 #define EMBBERT_ROWS 4u
 
-/* Channels whose accumulators are held on the stack at a time. */
-#define EMBBERT_BLOCK 64u
-
 /* value / 2^shift, halves up; 1 <= shift <= 62 */
 static inline int64_t embbert_round_shift(int64_t value, uint32_t shift)
 {
@@ -27,6 +26,21 @@ static inline int64_t embbert_round_shift(int64_t value, uint32_t shift)
 static inline int64_t embbert_requantize(int32_t accumulator, int32_t multiplier, uint32_t shift)
 {
     return embbert_round_shift((int64_t)accumulator * multiplier, shift);
+}
+
+/* From this shift on the upper half of the 64-bit product is all that the rounded quotient depends on: what the
+ * lower half holds is less than one unit of the upper, and 2^(shift-1) is a whole number of them. */
+#define EMBBERT_HIGH 33u
+
+/* embbert_requantize for a shift >= EMBBERT_HIGH; the result fits 31 bits. `half` is embbert_half(shift). */
+static inline int32_t embbert_high(int32_t accumulator, int32_t multiplier, int32_t half, uint32_t shift)
+{
+    return ((int32_t)(((int64_t)accumulator * multiplier) >> 32) + half) >> (shift - 32u);
+}
+
+static inline int32_t embbert_half(uint32_t shift)
+{
+    return (int32_t)1 << (shift - 33u);
 }
 
 static inline int8_t embbert_clamp8(int64_t value)
@@ -48,6 +62,26 @@ static inline int32_t embbert_clamp32(int64_t value)
 static inline int32_t embbert_from_bits(uint32_t bits)
 {
     return bits <= (uint32_t)INT32_MAX ? (int32_t)bits : (int32_t)(bits - 0x80000000u) + INT32_MIN;
+}
+
+/* The same for values that fit 32 bits. Where values go through registers one by one, a single comparison passes
+ * those that are in range; vectors have minimum and maximum. */
+static inline int8_t embbert_narrow8(int32_t value)
+{
+#if EMBBERT_KERNELS == EMBBERT_SCALAR || EMBBERT_KERNELS == EMBBERT_DSP
+    return (int8_t)((uint32_t)value + 127u <= 254u ? value : value < 0 ? -127 : 127);
+#else
+    return (int8_t)(value > 127 ? 127 : value < -127 ? -127 : value);
+#endif
+}
+
+static inline int16_t embbert_narrow16(int32_t value)
+{
+#if EMBBERT_KERNELS == EMBBERT_SCALAR || EMBBERT_KERNELS == EMBBERT_DSP
+    return (int16_t)((uint32_t)value + 32767u <= 65534u ? value : value < 0 ? -32767 : 32767);
+#else
+    return (int16_t)(value > 32767 ? 32767 : value < -32767 ? -32767 : value);
+#endif
 }
 
 /* floor of the square root */

@@ -5,14 +5,33 @@
 /* Bits up to and including the highest one of a number > 0. */
 static uint32_t bit_length(uint64_t value)
 {
-    uint32_t bits = 0;
+    uint32_t rest = (uint32_t)value, bits = 1, step;
 
-    while (value != 0) {
-        value >>= 1;
-        bits++;
+    if (value >> 32 != 0) {
+        rest = (uint32_t)(value >> 32);
+        bits += 32u;
+    }
+    for (step = 16; step != 0; step >>= 1) {
+        if (rest >> step != 0) {
+            rest >>= step;
+            bits += step;
+        }
     }
     return bits;
 }
+
+#if EMBBERT_KERNELS != EMBBERT_MVE
+static void embbert_gain(const int16_t *restrict x, const int16_t *restrict gain, int32_t inverse, uint32_t shift,
+                         uint32_t cols, int8_t *restrict out)
+{
+    const int32_t half = embbert_half(shift);
+    uint32_t c;
+
+    for (c = 0; c < cols; c++) {
+        out[c] = embbert_narrow8(embbert_high(x[c] * inverse, gain[c], half, shift));
+    }
+}
+#endif
 
 static void norm_row(const embbert_norm *op, const int16_t *restrict x, int8_t *restrict out)
 {
@@ -36,8 +55,12 @@ static void norm_row(const embbert_norm *op, const int16_t *restrict x, int8_t *
     }
     inverse = (int32_t)((uint32_t)INT32_MAX / embbert_isqrt(scaled));
     shift = (uint32_t)(op->shift + half);
-    for (c = 0; c < cols; c++) {
-        out[c] = embbert_clamp8(embbert_round_shift((int64_t)(x[c] * inverse) * gain[c], shift));
+    if (shift >= EMBBERT_HIGH) {
+        embbert_gain(x, gain, inverse, shift, cols, out);
+    } else {
+        for (c = 0; c < cols; c++) {
+            out[c] = embbert_clamp8(embbert_round_shift((int64_t)(x[c] * inverse) * gain[c], shift));
+        }
     }
 }
 
@@ -58,7 +81,7 @@ void embbert_add_rows(const int16_t *source, uint32_t rows, uint32_t cols, int16
     size_t i;
 
     for (i = 0; i < count; i++) {
-        to[i] = embbert_clamp16((int64_t)to[i] + from[i]);
+        to[i] = embbert_narrow16(to[i] + from[i]);
     }
 }
 

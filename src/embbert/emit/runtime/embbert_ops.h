@@ -23,6 +23,8 @@ typedef struct embbert_embed {
     uint16_t rank;
     uint8_t token_shift;
     uint8_t position_shift;
+    uint8_t token_lift; /* bits by which the sums can be shifted up before they are multiplied, without overflow */
+    uint8_t position_lift;
 } embbert_embed;
 
 /* Row / root of its mean square, times a gain per channel. */
@@ -41,6 +43,7 @@ typedef struct embbert_linear {
     uint16_t inputs;
     uint16_t outputs;
     uint8_t shift;
+    uint8_t lift;   /* bits by which the sums can be shifted up before they are multiplied, without overflow */
     uint8_t source; /* embbert_type of the rows read: INT8 or INT16 */
     uint8_t target; /* embbert_type of the rows written; INT16_ADD adds to what is there */
 } embbert_linear;

@@ -24,6 +24,20 @@ const char *embbert_status_text(embbert_status status)
         return "a token id is outside the vocabulary";
     case EMBBERT_SELF_TEST_FAILED:
         return "the self-test's results differ from those of the exported model";
+    case EMBBERT_WEIGHTS_NULL:
+        return "there are no weights, or they were not opened";
+    case EMBBERT_WEIGHTS_MISALIGNED:
+        return "the address of the weights is not a multiple of 8";
+    case EMBBERT_WEIGHTS_TRUNCATED:
+        return "the weights are cut off";
+    case EMBBERT_WEIGHTS_UNKNOWN:
+        return "this is no file of weights, or one of another version or byte order";
+    case EMBBERT_WEIGHTS_FOREIGN:
+        return "the weights belong to another model";
+    case EMBBERT_WEIGHTS_DAMAGED:
+        return "the checksum of the weights is wrong";
+    case EMBBERT_WEIGHTS_UNSOUND:
+        return "a value among the weights is out of range";
     }
     return "unknown status";
 }

@@ -60,8 +60,13 @@ static uint32_t symbol_of(const embbert_tokenizer *tok, uint32_t code)
 /* The rank at which two neighbours merge, or NO_MERGE. */
 static uint16_t rank_of(const embbert_tokenizer *tok, uint32_t left, uint32_t right)
 {
-    const uint32_t begin = tok->merge_begin[left];
-    const uint32_t after = upper_bound(tok->merge_right, begin, tok->merge_begin[left + 1u], right);
+    const uint32_t place = upper_bound(tok->merge_left, 0u, tok->lefts, left);
+    uint32_t begin, after;
+    if (place == 0u || tok->merge_left[place - 1u] != left) {
+        return NO_MERGE;
+    }
+    begin = tok->merge_begin[place - 1u];
+    after = upper_bound(tok->merge_right, begin, tok->merge_begin[place], right);
     return after > begin && tok->merge_right[after - 1u] == right ? tok->merge_rank[after - 1u] : NO_MERGE;
 }
 

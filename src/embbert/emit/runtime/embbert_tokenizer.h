@@ -30,10 +30,12 @@ typedef struct embbert_tokenizer {
     const uint16_t *symbol_planes; /* [18] */
     const uint16_t *symbol_start;  /* id of a symbol at the start of a piece */
     const uint16_t *symbol_inside; /* id of a symbol inside a piece */
-    const uint16_t *merge_begin;   /* [vocab_size + 1] where the merges begin that have this left token */
+    const uint16_t *merge_left;    /* [lefts] the tokens that some merge has on its left, ascending */
+    const uint16_t *merge_begin;   /* [lefts + 1] where the merges of each begin */
     const uint16_t *merge_right;   /* their right tokens, ascending */
     const uint16_t *merge_rank;    /* their ranks: the lowest is merged first */
-    uint16_t first_merged;         /* rank k makes token first_merged + k */
+    uint16_t lefts;
+    uint16_t first_merged; /* rank k makes token first_merged + k */
 } embbert_tokenizer;
 
 /* [CLS] text. Writes at most max_length ids and returns how many: at least 1, or 0 if max_length is 0.

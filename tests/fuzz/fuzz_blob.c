@@ -1,0 +1,59 @@
+/* libFuzzer: any bytes as a file of weights. An even first byte leaves them as they are; an odd one repairs header and
+ * checksum, so that only the checks of the values stand between them and the operators. */
+#include "net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const uint8_t fuzzed_header[48];
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint32_t crc32(const uint8_t *data, size_t bytes)
+{
+    uint32_t crc = UINT32_MAX;
+    size_t i;
+    int bit;
+
+    for (i = 0; i < bytes; i++) {
+        crc ^= data[i];
+        for (bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (crc & 1u ? 0xEDB88320u : 0u);
+        }
+    }
+    return ~crc;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static uint64_t arena[NET_ARENA_BYTES / 8];
+    const int repair = size > 0u && data[0] % 2u != 0u;
+    size_t bytes = size > 0u ? size - 1u : 0u;
+    net_weights weights;
+    uint8_t *blob;
+    uint32_t i, crc;
+
+    if (repair && bytes > NET_BLOB_BYTES) {
+        bytes = NET_BLOB_BYTES;
+    }
+    blob = calloc(repair ? NET_BLOB_BYTES : bytes + 1u, 1);
+    memcpy(blob, data + (size > 0u), bytes);
+    if (repair) {
+        bytes = NET_BLOB_BYTES;
+        memcpy(blob, fuzzed_header, sizeof fuzzed_header);
+        crc = crc32(blob, bytes - 4u);
+        memcpy(blob + bytes - 4u, &crc, 4u);
+    }
+    if (net_open(blob, bytes, &weights) == EMBBERT_OK) {
+        uint16_t ids[NET_MAX_LENGTH];
+        int32_t logits[NET_CLASSES];
+        for (i = 0; i < NET_MAX_LENGTH; i++) {
+            ids[i] = (uint16_t)((i * 5u + data[0]) % NET_VOCAB_SIZE);
+        }
+        if (net_run_ids(&weights, arena, sizeof arena, ids, 1u + data[0] % NET_MAX_LENGTH, logits) != EMBBERT_OK) {
+            abort();
+        }
+    }
+    free(blob);
+    return 0;
+}

@@ -1,0 +1,6 @@
+#ifndef TASK_H
+#define TASK_H
+
+void vTaskDelay(const TickType_t ticks);
+
+#endif

@@ -1,0 +1,6 @@
+#ifndef PRINTK_H
+#define PRINTK_H
+
+void printk(const char *format, ...);
+
+#endif
