@@ -10,11 +10,11 @@ DEMO := demo
 # The matrices are small: one thread is no slower, and the result does not depend on the number of cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test unit lint wheel clean
+.PHONY: help demo device-demo test unit fuzz lint wheel clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.installed ## train, export, prove and try a model on the shipped data; writes demo/
 	$(BIN)/embbert train home -o $(DEMO)/model --overwrite $(TRAIN_FLAGS)
@@ -23,11 +23,19 @@ demo: $(VENV)/.installed ## train, export, prove and try a model on the shipped 
 	$(BIN)/embbert size $(DEMO)/model
 	$(BIN)/embbert predict $(DEMO)/model "turn the lights off in the kitchen"
 
+device-demo: $(VENV)/.installed ## classify texts on an emulated Cortex-M4, over its serial port
+	@test -d $(DEMO)/model || $(MAKE) demo
+	$(BIN)/embbert export c $(DEMO)/model -o $(DEMO)/c --overwrite
+	$(MAKE) -C examples/bare-metal run MODEL=$(abspath $(DEMO))/c BUILD=$(abspath $(DEMO))/bare-metal
+
 test: lint ## everything: lint, types, all tests
 	$(BIN)/python -m pytest -n $(JOBS)
 
 unit: $(VENV)/.installed-dev ## the quick tests
 	$(BIN)/python -m pytest tests/unit -m "not slow" -q
+
+fuzz: $(VENV)/.installed-dev ## feed libFuzzer's bytes to tokenizer and weights, FUZZ_SECONDS each (300)
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/python -m pytest tests/fuzz -q
 
 lint: $(VENV)/.installed-dev ## ruff and mypy
 	$(BIN)/ruff check
@@ -57,5 +65,5 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what the tests need"
-	@$(PIP) install -qq -c constraints.txt -e ".[train,plot,dev]"
+	@$(PIP) install -qq -c constraints.txt -e ".[train,plot,emulate,dev]"
 	@touch $@

@@ -116,7 +116,7 @@ def test_every_module_of_the_core_can_be_imported(bare):
         "root = pathlib.Path(embbert.__file__).parent\n"
         "for path in sorted(root.rglob('*.py')):\n"
         "    name = '.'.join(('embbert', *path.relative_to(root).with_suffix('').parts))\n"
-        "    if name.split('.')[1] not in ('models', 'train'):\n"
+        "    if name.split('.')[1] not in ('models', 'train') and name != 'embbert.verify.device.unicorn':\n"
         "        importlib.import_module(name.removesuffix('.__init__'))\n"
     )
     done = python(bare, code)

@@ -20,7 +20,7 @@ ORDER = [
     {"quant"},
     {"store", "bases", "card"},
     {"models", "text", "data", "tensors", "shape"},
-    {"files"},
+    {"files", "boards"},
     {"footprint"},
     {"config"},
     {"errors"},

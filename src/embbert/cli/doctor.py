@@ -6,7 +6,16 @@ import typer
 
 CORE = ("jinja2", "numpy", "rich", "safetensors", "tokenizers", "typer")
 TRAIN = ("accelerate", "datasets", "huggingface_hub", "scikit-learn", "scipy", "torch")
+EMULATE = ("unicorn", "ziglang")
 COMPILERS = ("cc", "gcc", "clang")
+CROSS = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
+    "qemu-system-arm": "qemu-system-arm",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+    "qemu-system-riscv32": "qemu-system-misc",
+}
+"""Program for emulated cores → the package that brings it."""
+
 PROBE = "#include <stdint.h>\n#include <string.h>\nint main(void) { return 0; }\n"
 
 
@@ -23,8 +32,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 def examine() -> dict[str, Any]:
     """What there is and how sound it is, as JSON values.
 
-    Versions of packages (None: absent), compilers that work, parameters of the base models that come along
-    (None: damaged), advice, and whether everything that must be there is.
+    Versions of packages (None: absent), compilers that work, programs for emulated cores, parameters of the
+    base models that come along (None: damaged), advice, and whether everything that must be there is.
     """
     import platform
 
@@ -33,6 +42,8 @@ def examine() -> dict[str, Any]:
 
     core = {name: _version(name) for name in CORE}
     train = {name: _version(name) for name in TRAIN}
+    emulate = {name: _version(name) for name in EMULATE}
+    cross = {name: _program(name) for name in CROSS}
     compilers = {name: compiler for name in COMPILERS if (compiler := _compiler(name))}
     advice = []
     if None in core.values():
@@ -42,6 +53,7 @@ def examine() -> dict[str, Any]:
         advice.append('training and eval need more packages: run  pip install "embbert[train]"')
     if not any(compiler["works"] for compiler in compilers.values()):
         advice.append("embbert verify needs a C compiler: run  apt-get install gcc libc6-dev")
+    advice += _advice_on_cores(emulate, cross)
     bases = {name: _base_parameters(name) for name in shipped_bases()}
     if None in bases.values():
         advice.append("a base model is damaged: run  pip install --force-reinstall embbert")
@@ -51,11 +63,41 @@ def examine() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "core": core,
         "train": train,
+        "emulate": emulate,
         "compilers": compilers,
+        "cross": cross,
         "bases": bases,
         "advice": advice,
         "ok": None not in (*core.values(), *bases.values()),
     }
+
+
+def _advice_on_cores(emulate: dict[str, str | None], cross: dict[str, str | None]) -> list[str]:
+    """What to install to run models on emulated cores, which either set of tools can."""
+    absent = " ".join(CROSS[name] for name, version in cross.items() if version is None)
+    if not absent:
+        return []
+    if emulate["ziglang"] and emulate["unicorn"]:
+        return [f"without GCC and QEMU, cores are emulated by zig and unicorn: run  apt-get install {absent}"]
+    return [
+        f"embbert verify --on a core needs a cross compiler and an emulator: run  apt-get install {absent}",
+        '  or, without root,  pip install "embbert[emulate]"',
+    ]
+
+
+def _program(name: str) -> str | None:
+    """First line of what a program says about its version; None if it is not there or does not run."""
+    import shutil
+    import subprocess
+
+    path = shutil.which(name)
+    if path is None:
+        return None
+    try:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return said.stdout.partition("\n")[0] or None
 
 
 def _version(name: str) -> str | None:
@@ -100,7 +142,7 @@ def _print(report: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table("part", "found", "used by")
-    for part, use in (("core", "every command"), ("train", "train, eval")):
+    for part, use in (("core", "every command"), ("train", "train, eval"), ("emulate", "verify --on a core")):
         for name, version in report[part].items():
             table.add_row(name, version or "[yellow]not installed[/]", use)
     for name in COMPILERS:
@@ -109,6 +151,8 @@ def _print(report: dict[str, Any]) -> None:
         if found is not None and not found["works"]:
             state += " [red](cannot compile C99)[/]"
         table.add_row(name, state, "verify")
+    for name, version in report["cross"].items():
+        table.add_row(name, version or "[yellow]not found[/]", "verify --on a core")
     for name, parameters in report["bases"].items():
         state = "[red]damaged[/]" if parameters is None else f"{parameters:,} parameters"
         table.add_row(name, state, "train --base")

@@ -1,47 +1,83 @@
 """`embbert size`."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from embbert.errors import UsageError
+from embbert.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from embbert.config import ModelConfig
     from embbert.footprint import DeployedBytes, PaperBytes
 
-TOKEN_COUNTS = (16, 64, 256)
 DEFAULT_CLASSES = 2
 
 
 def size(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL|PRESET", help="Model folder or preset.", show_default=False)
-    ],
+        str | None, typer.Argument(metavar="MODEL|PRESET", help="Model folder or preset.", show_default=False)
+    ] = None,
     classes: Annotated[int | None, typer.Option(help="Logits of a preset's head (default 2).")] = None,
     max_length: Annotated[
         int | None, typer.Option(help="Deploy for texts of at most so many tokens.")
     ] = None,
     residual: Annotated[bool, typer.Option("--residual", help="Count a preset with residual paths.")] = False,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Does it fit this board? Exit code 1 if not.")
+    ] = None,
+    boards: Annotated[bool, typer.Option("--boards", help="List the boards that are known.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Count flash, RAM and work: the paper's accounting and the deployed one, side by side."""
-    from embbert import footprint
+    from embbert.cli import size_board
 
-    config, outputs = _shape(model, classes, residual)
+    if boards or board == size_board.LIST:
+        known = size_board.board_list()
+        typer.echo(json.dumps({"boards": known})) if as_json else size_board.print_list(known)
+        return
+    if model is None:
+        raise UsageError("name a model folder or a preset, as in  embbert size embbert")
+    _size(model, classes, max_length, residual, board, as_json)
+
+
+def _size(
+    model: str, classes: int | None, max_length: int | None, residual: bool, board: str | None, as_json: bool
+) -> None:
+    from embbert import footprint
+    from embbert.cli import size_board
+
+    target = None
+    if board is not None:
+        from embbert.boards import find
+
+        target = find(board)
+    config, outputs, known = _shape(model, classes, residual)
     paper = footprint.paper(config)
     deployed = footprint.deployed(config, outputs, max_length)
-    macs = {n: footprint.macs(config, outputs, n) for n in TOKEN_COUNTS if n <= deployed.max_length}
+    macs = {
+        n: footprint.macs(config, outputs, n) for n in size_board.TOKEN_COUNTS if n <= deployed.max_length
+    }
+    tables = _tokenizer(model)
+    report = None
+    if target is not None:
+        report = size_board.board_report(target, config, deployed, tables, known)
     if as_json:
-        _print_json(model, paper, deployed, macs)
+        _print_json(model, paper, deployed, macs, tables, report)
+    elif report is not None:
+        size_board.print_report(report)
     else:
-        _print_tables(model, paper, deployed, macs)
+        _print_tables(model, paper, deployed, macs, tables)
+    if report is not None and not report["fits"]:
+        raise CheckFailed(size_board.verdict(report))
+    if report is not None and not as_json:
+        typer.echo(f"{model} with at most {deployed.max_length} tokens fits {report['name']}.")
 
 
-def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfig, int]":
-    """Config and number of logits of a folder, or of a preset when there is no such folder."""
+def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfig, int, dict[str, Any]]":
+    """Config, number of logits, and labels of a folder, or of a preset when there is no such folder."""
     from embbert.config import preset
     from embbert.shape import load_shape
 
@@ -49,14 +85,34 @@ def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfi
         if classes is not None or residual:
             raise UsageError("--classes and --residual are for presets; a model folder has its own")
         shape = load_shape(Path(model))
-        return shape.config, shape.outputs
+        return shape.config, shape.outputs, {"labels": shape.labels, "pair": shape.pair}
     outputs = DEFAULT_CLASSES if classes is None else classes
-    return dataclasses.replace(preset(model), residual=residual), outputs
+    return dataclasses.replace(preset(model), residual=residual), outputs, {}
 
 
-def _print_json(model: str, paper: "PaperBytes", deployed: "DeployedBytes", macs: dict[int, int]) -> None:
-    import json
+def _tokenizer(model: str) -> dict[str, int]:
+    """Bytes of a folder's tokenizer tables by charset; empty for a preset, which has no vocabulary."""
+    from embbert.shape import TOKENIZER
 
+    path = Path(model) / TOKENIZER
+    if not path.is_file():
+        return {}
+    from embbert.emit.tokenizer_c import tokenizer_bytes
+    from embbert.text import CHARSETS, Tokenizer
+    from embbert.text.tables import tokenizer_tables
+
+    tokenizer = Tokenizer.load(path)
+    return {charset: tokenizer_bytes(tokenizer_tables(tokenizer.limited_to(charset))) for charset in CHARSETS}
+
+
+def _print_json(
+    model: str,
+    paper: "PaperBytes",
+    deployed: "DeployedBytes",
+    macs: dict[int, int],
+    tokenizer: dict[str, int],
+    board: dict[str, Any] | None,
+) -> None:
     result: dict[str, Any] = {
         "model": model,
         "paper": {
@@ -71,11 +127,20 @@ def _print_json(model: str, paper: "PaperBytes", deployed: "DeployedBytes", macs
             "total": deployed.total,
         },
         "macs": macs,
+        "tokenizer_bytes": tokenizer,
     }
+    if board is not None:
+        result["board"] = board
     typer.echo(json.dumps(result))
 
 
-def _print_tables(model: str, paper: "PaperBytes", deployed: "DeployedBytes", macs: dict[int, int]) -> None:
+def _print_tables(
+    model: str,
+    paper: "PaperBytes",
+    deployed: "DeployedBytes",
+    macs: dict[int, int],
+    tokenizer: dict[str, int],
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -94,6 +159,10 @@ def _print_tables(model: str, paper: "PaperBytes", deployed: "DeployedBytes", ma
     )
     Console().print(table)
     typer.echo("Deployed counts the head too; code, labels and tokenizer are measured after export.")
+    if tokenizer:
+        typer.echo(
+            f"Tokenizer tables: {tokenizer['unicode']:,} bytes, {tokenizer['latin']:,} with --charset latin."
+        )
     arena = ", ".join(f"{name} {count:,}" for name, count in deployed.arena.items())
     typer.echo(f"Arena: {arena}.")
     work = ", ".join(f"{count / 1e6:.1f} M at {tokens} tokens" for tokens, count in macs.items())

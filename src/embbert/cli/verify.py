@@ -1,21 +1,36 @@
 """`embbert verify`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from embbert.errors import UsageError
+from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from embbert.config import Task
+    from embbert.data import Columns, Examples
+    from embbert.emit.render import Weights
+    from embbert.text import Charset
+    from embbert.verify.device.check import DeviceResult
     from embbert.verify.host import HostResult
 
-TARGETS = ("host",)
+HOST = "host"
+LAYERS = 64
 
 
 def verify(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
-    on: Annotated[str, typer.Option(help="Where the C runs: host.")] = "host",
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="CORE",
+            help="Where the C runs: host, or emulated: cortex-m3, cortex-m4, cortex-m7, cortex-m33, "
+            "cortex-m55, rv32imac.",
+        ),
+    ] = HOST,
     texts: Annotated[
         str,
         typer.Option(
@@ -26,55 +41,148 @@ def verify(
     text: Annotated[str | None, typer.Option(help="Column of the texts.")] = None,
     pair: Annotated[tuple[str, str] | None, typer.Option(help="The two columns of text pairs.")] = None,
     compiler: Annotated[
-        str | None, typer.Option(help="C compiler; the first of cc, gcc and clang if not given.")
+        str | None,
+        typer.Option(help="C compiler of the host; the first of cc, gcc and clang if not given."),
+    ] = None,
+    tools: Annotated[
+        str | None,
+        typer.Option(
+            metavar="gcc|zig",
+            help="For a core: GCC and QEMU, or zig and unicorn; the first that is installed if not given.",
+        ),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"For a core: of how many texts every operator is compared; {LAYERS} if not given. "
+            "Tokens and logits are compared of all.",
+        ),
     ] = None,
     max_length: Annotated[int | None, typer.Option(help="As for export.")] = None,
+    weights: Annotated[str, typer.Option(metavar="constants|blob", help="As for export.")] = "constants",
+    charset: Annotated[str, typer.Option(metavar="unicode|latin", help="As for export.")] = "unicode",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compile a model's C and compare every operator and every logit with the reference, exactly."""
-    if on not in TARGETS:
-        raise UsageError(f"cannot verify on {on!r}; there are: {', '.join(TARGETS)}")
+    """Compile a model's C, run it here or on an emulated core, and compare it with the reference, exactly."""
+    _check_options(on, compiler, tools, layers)
     import json
 
-    from embbert.data import Columns, read_examples
+    from embbert.data import Columns
     from embbert.quant.plan_io import load_plan
     from embbert.store import load_model
-    from embbert.verify.host import verify_host
 
     folder = load_model(model)
     plan = load_plan(folder)
-    examples = read_examples(
-        texts, Columns(text=text, pair=pair), task=folder.task, split="test", labelled=False
-    )
+    examples = _read(texts, Columns(text=text, pair=pair), folder.task)
     pairs = examples.pairs
     if folder.pair and texts == "home":
         # The shipped texts are single ones: each meets its successor.
         pairs = (*examples.texts[1:], examples.texts[0])
-    result = verify_host(folder, plan, examples.texts, pairs, compiler=compiler, max_length=max_length)
+    result: HostResult | DeviceResult
+    if on == HOST:
+        from embbert.verify.host import verify_host
+
+        result = verify_host(
+            folder,
+            plan,
+            examples.texts,
+            pairs,
+            compiler=compiler,
+            max_length=max_length,
+            weights=cast("Weights", weights),
+            charset=cast("Charset", charset),
+        )
+    else:
+        from embbert.verify.device.check import verify_device
+
+        result = verify_device(
+            folder,
+            plan,
+            on,
+            examples.texts,
+            pairs,
+            labels=None if examples.targets is None else [str(target) for target in examples.targets],
+            tools=tools,
+            layers=LAYERS if layers is None else layers,
+            max_length=max_length,
+            weights=cast("Weights", weights),
+            charset=cast("Charset", charset),
+        )
     typer.echo(json.dumps(result.as_json())) if as_json else _print(result)
     if not result.ok:
         raise typer.Exit(1)
 
 
-def _print(result: "HostResult") -> None:
+def _check_options(on: str, compiler: str | None, tools: str | None, layers: int | None) -> None:
+    """Refuse what does not go together, before anything is loaded."""
+    if on != HOST:
+        from embbert.verify.device.cores import find_core
+        from embbert.verify.device.tools import find_tools
+
+        find_tools(find_core(on), tools)
+        if compiler is not None:
+            raise UsageError("--compiler is for --on host; for a core choose with --tools")
+    elif tools is not None or layers is not None:
+        raise UsageError("--tools and --layers are for cores; on the host every operator is compared")
+
+
+def _read(source: str, columns: "Columns", task: "Task") -> "Examples":
+    """Texts, with their labels if they have some; standard input can be read only once."""
+    from embbert.data import read_examples
+
+    if source != "-":
+        try:
+            return read_examples(source, columns, task=task, split="test")
+        except DataError:
+            pass  # no labels, or none for this task: they are not needed
+    return read_examples(source, columns, task=task, split="test", labelled=False)
+
+
+def _print(result: "HostResult | DeviceResult") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from embbert.verify.device.check import DeviceResult
+
     table = Table("check", "result", "stated")
     compared = "identical" if result.difference is None else "DIFFERENT"
     table.add_row(f"{result.values:,} integers of {result.texts:,} texts", compared, "identical")
+    device = isinstance(result, DeviceResult)
+    if isinstance(result, DeviceResult):
+        table.add_row("every operator of", f"{result.traced:,} texts", "")
+        if result.accuracy is not None:
+            table.add_row("accuracy", f"{100 * result.accuracy:.2f} %", "")
     sizes, stated = result.sizes, result.stated
     if sizes is not None:
         table.add_row("constants", f"{sizes.constants:,} bytes", f"{stated['constants']:,}")
         table.add_row("tokenizer tables", f"{sizes.tokenizer:,} bytes", f"{stated['tokenizer']:,}")
         table.add_row("code, -Os", f"{sizes.code:,} bytes", f"at most {stated['code_margin']:,}")
         table.add_row("writable globals", f"{sizes.writable:,} bytes", "0")
-        table.add_row("foreign symbols", ", ".join(sizes.undefined) or "none", "none")
-    table.add_row("arena", f"{stated['arena']:,} bytes", f"{stated['arena']:,}")
-    if result.stack is not None:
+        if not device:
+            table.add_row("foreign symbols", ", ".join(sizes.undefined) or "none", "none")
+    passes = "passes, 1 less is refused" if device and result.stack is not None else ""
+    table.add_row("arena", passes or f"{stated['arena']:,} bytes", f"{stated['arena']:,}")
+    if isinstance(result, DeviceResult):
+        _add_counts(table, result)
+    elif result.stack is not None:
         table.add_row("stack, -Os", f"{result.stack:,} bytes", f"at most {stated['stack']:,}")
-    console.print(table)
+    Console().print(table)
     typer.echo(f"compiled by {result.compiler}")
+    if isinstance(result, DeviceResult):
+        typer.echo(f"run on {result.core} by {result.emulator}")
     for problem in result.problems:
         typer.echo(f"FAILED: {problem}", err=True)
+
+
+def _add_counts(table: "Table", result: "DeviceResult") -> None:
+    """What was counted on the device."""
+    level, counted = result.optimize, result.instructions
+    if result.stack is not None:
+        table.add_row(f"stack, {level}", f"{result.stack:,} bytes", f"at most {result.stated['stack']:,}")
+    table.add_row(f"code, {level}", f"{result.code:,} bytes", "")
+    if counted is not None:
+        table.add_row("tokens of a text, mean", f"{counted.tokens:.1f}", "")
+        table.add_row("instructions, mean", f"{counted.call:,.0f}", "")
+        table.add_row("  to make the tokens", f"{counted.encode:,.0f}", "")
+        table.add_row("instructions, most", f"{counted.most:,} ({counted.most_tokens} tokens)", "")

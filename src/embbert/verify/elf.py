@@ -1,4 +1,4 @@
-"""Section sizes and symbols of an ELF object file, without tools."""
+"""Sections, symbols and contents of ELF files, without tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from embbert.errors import CheckFailed
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALLOCATED, SYMBOL_TABLE, OBJECT = 2, 2, 1
+ALLOCATED, SYMBOL_TABLE, OBJECT, FUNCTION = 2, 2, 1, 2
+LOADED = 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,50 @@ class ObjectFile:
     sections: dict[str, int]
     objects: dict[str, int]
     undefined: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A variable or a function of an image.
+
+    Attributes:
+        name: as the linker knows it.
+        address: where it lies.
+        size: in bytes.
+        section: of the image.
+        function: it is code.
+    """
+
+    name: str
+    address: int
+    size: int
+    section: str
+    function: bool
+
+
+@dataclass(frozen=True)
+class ElfImage:
+    """A linked program for a core of 32 bits.
+
+    Attributes:
+        entry: address of the first instruction.
+        segments: (address, bytes) of what is in flash before the program starts.
+        sections: bytes by name, of the sections that end up in flash or RAM.
+        symbols: in order of the file; static ones of different files may share a name.
+    """
+
+    entry: int
+    segments: tuple[tuple[int, bytes], ...]
+    sections: dict[str, int]
+    symbols: tuple[Symbol, ...]
+
+    def function_at(self, address: int) -> str | None:
+        """Name of the function that an address lies in."""
+        for symbol in self.symbols:
+            start = symbol.address & ~1
+            if symbol.function and start <= address < start + max(symbol.size, 1):
+                return symbol.name
+        return None
 
 
 def is_elf(path: Path) -> bool:
@@ -45,6 +90,43 @@ def read_object(path: Path) -> ObjectFile:
         return _parse(path.read_bytes())
     except (struct.error, IndexError, ValueError) as error:
         raise CheckFailed(f"{path} is not an object file that can be read ({error})") from error
+
+
+def read_image(path: Path) -> ElfImage:
+    """Read a linked little-endian ELF file of 32 bits.
+
+    Raises:
+        CheckFailed: the file is damaged.
+    """
+    try:
+        return _parse_image(path.read_bytes())
+    except (struct.error, IndexError, ValueError) as error:
+        raise CheckFailed(f"{path} is not an image that can be read ({error})") from error
+
+
+def _parse_image(data: bytes) -> ElfImage:
+    entry, programs, table = struct.unpack_from("<III", data, 24)
+    program_size, program_count, size, count, names_at = struct.unpack_from("<HHHHH", data, 42)
+    segments = []
+    for index in range(program_count):
+        kind, offset, _, physical, length = struct.unpack_from(
+            "<IIIII", data, programs + index * program_size
+        )
+        if kind == LOADED and length:
+            segments.append((physical, data[offset : offset + length]))
+    headers = [struct.unpack_from("<IIIIIIIIII", data, table + index * size) for index in range(count)]
+    names = [_text(data, headers[names_at][4] + header[0]) for header in headers]
+    sections = {name: header[5] for name, header in zip(names, headers, strict=True) if header[2] & ALLOCATED}
+    symbols = []
+    for _, kind, _, _, offset, length, link, _, _, step in headers:
+        if kind != SYMBOL_TABLE:
+            continue
+        for at in range(offset, offset + length, step or length):
+            place, value, symbol_size, info, _, section = struct.unpack_from("<IIIBBH", data, at)
+            if info & 15 in (OBJECT, FUNCTION) and section < count:
+                name = _text(data, headers[link][4] + place)
+                symbols.append(Symbol(name, value, symbol_size, names[section], info & 15 == FUNCTION))
+    return ElfImage(entry, tuple(segments), sections, tuple(symbols))
 
 
 def _parse(data: bytes) -> ObjectFile:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from embbert.emit.render import Weights
     from embbert.quant.spec import Plan
     from embbert.store import ModelFolder
+    from embbert.text.charset import Charset
     from embbert.text.tokenizer import Tokenizer
     from embbert.verify.toolchain import Compiler
 
@@ -107,6 +109,8 @@ def verify_host(
     *,
     compiler: str | None = None,
     max_length: int | None = None,
+    weights: Weights = "constants",
+    charset: Charset = "unicode",
 ) -> HostResult:
     """Export a model to a temporary folder, compile it and compare it with the reference.
 
@@ -117,6 +121,8 @@ def verify_host(
         pairs: as many second texts, for a model of pairs.
         compiler: name of the compiler; the first of cc, gcc, clang if None.
         max_length: as `export_c`'s.
+        weights: as `export_c`'s.
+        charset: as `export_c`'s.
 
     Raises:
         CheckFailed: the C does not compile without warnings or crashes.
@@ -125,7 +131,7 @@ def verify_host(
     asked = questions(folder, texts, pairs)
     with tempfile.TemporaryDirectory(prefix="embbert-") as place:
         out = Path(place) / "export"
-        export_c(folder, plan, out, prefix=PREFIX, max_length=max_length)
+        export_c(folder, plan, out, prefix=PREFIX, max_length=max_length, weights=weights, charset=charset)
         return check_export(out, plan, folder.tokenizer, asked, compiler=compiler)
 
 
@@ -143,6 +149,7 @@ def check_export(
     found = find_compiler(compiler)
     report, export = read_export(path)
     plan = shortened(plan, report["max_length"])
+    tokenizer = tokenizer.limited_to(report["charset"])
     with tempfile.TemporaryDirectory(prefix="embbert-") as place:
         folder = Path(place)
         for source in export.sources():

@@ -60,6 +60,11 @@ class Reply:
         logits: [classes] int32.
         result: class index, or the regression's value.
         stack: bytes of stack that the call used; only from a stack build.
+        ticks: of the device's counter, for encoding the text and for the whole call; only on a device.
+        operator_ticks: by operator; only from a device's profiled build.
+        refused: an arena one byte too small was refused; only on a device.
+        guarded: the bytes around the arena are untouched; only on a device.
+        self_test: status of the boot self-test; only in the first reply of a run on a device.
     """
 
     status: int = -1
@@ -68,6 +73,11 @@ class Reply:
     logits: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     result: int = 0
     stack: int = 0
+    ticks: tuple[int, int] = (0, 0)
+    operator_ticks: dict[str, int] = field(default_factory=dict)
+    refused: bool = False
+    guarded: bool = False
+    self_test: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,8 @@ class Export:
         """Compiler flags that tell the harness about it."""
         flags = [f"-DHARNESS_PREFIX={self.prefix}", f"-DHARNESS_UPPER={self.prefix.upper()}"]
         flags += ["-include", f"{self.path / self.prefix}.h"]
+        weights = self.path / f"{self.prefix}_weights.bin"
+        flags += [f'-DHARNESS_BLOB="{weights}"'] if weights.is_file() else []
         flags += ["-DHARNESS_REGRESS"] if self.task == "regress" else []
         flags += ["-DHARNESS_PAIR"] if self.pair and self.text_front else []
         return flags if self.text_front else [*flags, "-DHARNESS_IDS_ONLY"]
@@ -130,8 +142,9 @@ class Program:
         switches = [*flags, "-std=c99", *export.defines()]
         switches += ["-DEMBBERT_TRACE"] if trace else []
         switches += ["-DHARNESS_STACK"] if stack else []
-        with resources.as_file(resources.files("embbert.verify") / "harness.c") as harness:
-            compiler.compile([harness, *export.sources()], self.path, switches)
+        with resources.as_file(resources.files("embbert.verify") / "harness") as harness:
+            own = [harness / "harness.c", harness / "host.c"]
+            compiler.compile([*own, *export.sources()], self.path, switches)
 
     def ask(self, questions: Sequence[Question]) -> Iterator[Reply]:
         """One reply per question, in order.
@@ -151,7 +164,7 @@ class Program:
             if done.returncode != 0:
                 said = done.stderr.decode(errors="replace").strip()
                 raise CheckFailed(f"the compiled model stopped with exit code {done.returncode}:\n{said}")
-            yield from _replies(done.stdout)
+            yield from replies(done.stdout)
 
 
 def logits(replies: Iterable[Reply]) -> NDArray[np.int32]:
@@ -190,7 +203,12 @@ class _Reader:
         return int.from_bytes(self.take(4), "little" if np.little_endian else "big")
 
 
-def _replies(data: bytes) -> Iterator[Reply]:
+def replies(data: bytes) -> Iterator[Reply]:
+    """The replies in a stream of records.
+
+    Raises:
+        CheckFailed: the stream is cut off or damaged.
+    """
     reader = _Reader(data)
     reply = Reply()
     parts: dict[str, list[NDArray[np.signedinteger]]] = {}
@@ -210,6 +228,15 @@ def _replies(data: bytes) -> Iterator[Reply]:
             reply.result = int(np.uint32(reader.number()).astype(np.int32))
         elif tag == b"S":
             reply.stack = reader.number()
+        elif tag == b"C":
+            reply.ticks = reader.number(), reader.number()
+        elif tag == b"K":
+            name = reader.take(reader.number()).decode()
+            reply.operator_ticks[name] = reader.number()
+        elif tag == b"A":
+            reply.refused, reply.guarded = reader.number() == 1, reader.number() == 1
+        elif tag == b"F":
+            reply.self_test = reader.number()
         elif tag == b"E":
             reply.status = reader.number()
             reply.trace = {name: np.concatenate(rows) for name, rows in parts.items()}

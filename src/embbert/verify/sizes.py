@@ -24,7 +24,7 @@ FLAGS = ("-std=c99", "-Os", "-fno-pie", "-fno-pic")
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes measured from one object that all files, compiled with -Os for this machine, were linked into.
+    """Bytes measured from one object or image that all files, compiled with -Os, were linked into.
 
     Attributes:
         constants: arrays of the model.
@@ -73,7 +73,16 @@ def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, 
             total += size
     code = total - constants - tokenizer
     undefined = tuple(sorted(found.undefined - ALLOWED))
-    stated = report["bytes"]
+    problems = contradictions(constants, tokenizer, code, writable, report["bytes"])
+    if undefined:
+        problems.append(f"the code calls {', '.join(undefined)}")
+    return Sizes(constants, tokenizer, code, writable, undefined, tuple(problems))
+
+
+def contradictions(
+    constants: int, tokenizer: int, code: int, writable: int, stated: dict[str, int]
+) -> list[str]:
+    """What measured bytes have against the stated ones, as sentences."""
     problems = []
     if constants != stated["constants"]:
         problems.append(f"the model's constants are {constants} bytes, the report says {stated['constants']}")
@@ -85,6 +94,4 @@ def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, 
         problems.append(f"code takes {code} bytes, more than the stated {stated['code_margin']}")
     if writable:
         problems.append(f"there are {writable} bytes of writable globals")
-    if undefined:
-        problems.append(f"the code calls {', '.join(undefined)}")
-    return Sizes(constants, tokenizer, code, writable, undefined, tuple(problems))
+    return problems

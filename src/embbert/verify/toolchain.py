@@ -42,9 +42,7 @@ class Compiler:
         Raises:
             CheckFailed: the compiler refused; the message holds what it said.
         """
-        done = _run([self.command, *flags, *map(str, sources), "-o", str(out)])
-        if done.returncode != 0:
-            raise CheckFailed(f"{self.command} does not compile the emitted C:\n{done.stderr.strip()}")
+        run_compiler([self.command, *flags, *map(str, sources), "-o", str(out)], self.command)
 
 
 def find_compiler(name: str | None = None) -> Compiler:
@@ -55,12 +53,28 @@ def find_compiler(name: str | None = None) -> Compiler:
     """
     for candidate in CANDIDATES if name is None else (name,):
         if shutil.which(candidate):
-            lines = _run([candidate, "--version"]).stdout.splitlines()
-            return Compiler(candidate, lines[0] if lines else candidate)
+            return Compiler(candidate, version_of((candidate,)))
     raise ToolMissingError(name or "a C compiler", INSTALL)
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def version_of(command: Sequence[str], arguments: Sequence[str] = ("--version",)) -> str:
+    """First line of what a program says about its version; its name if it says nothing."""
+    lines = _run([*command, *arguments]).stdout.splitlines()
+    return lines[0] if lines else command[0]
+
+
+def run_compiler(command: Sequence[str], name: str, folder: Path | None = None) -> None:
+    """Run a compiler, in `folder` if there is one.
+
+    Raises:
+        CheckFailed: it refused; the message holds what it said.
+    """
+    done = _run(command, folder)
+    if done.returncode != 0:
+        raise CheckFailed(f"{name} does not compile the emitted C:\n{done.stderr.strip()}")
+
+
+def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT
+        command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT, cwd=folder
     )

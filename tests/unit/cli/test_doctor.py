@@ -46,6 +46,26 @@ def test_a_broken_core_is_a_failure(cli, monkeypatch):
     assert "the core lacks numpy" in done.out
 
 
+@pytest.mark.parametrize("packages", [(), ("unicorn", "ziglang")])
+def test_absent_cross_compilers_come_with_advice(cli, monkeypatch, packages):
+    real = doctor._version
+    monkeypatch.setattr(
+        doctor, "_version", lambda name: real(name) if name in packages + doctor.CORE else None
+    )
+    monkeypatch.setattr(doctor, "_program", lambda name: None if "qemu" in name else "gcc 12")
+    done = cli("doctor")
+    assert done.code == 0
+    assert "apt-get install qemu-system-arm qemu-system-misc" in done.out
+    assert ('pip install "embbert[emulate]"' in done.out) == (packages == ())
+
+
+def test_complete_cross_compilers_need_no_advice(cli, monkeypatch):
+    monkeypatch.setattr(doctor, "_program", lambda name: f"{name} 12")
+    report = json.loads(cli("doctor", "--json").out)
+    assert report["cross"]["qemu-system-arm"] == "qemu-system-arm 12"
+    assert not any("apt-get install qemu" in line for line in report["advice"])
+
+
 BROKEN = "#!/bin/sh\n[ $1 = --version ] && echo cc 1.0 || exit 1\n"
 
 

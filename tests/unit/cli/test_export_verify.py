@@ -32,6 +32,10 @@ def test_unknown_formats_and_targets_name_what_exists(model, tmp_path, capsys):
     assert "there are: c" in capsys.readouterr().err
     assert run(["verify", model, "--on", "mars"]) == 2
     assert "there are: host" in capsys.readouterr().err
+    assert run(["verify", model, "--on", "cortex-m4", "--tools", "tcc"]) == 2
+    assert "there are: gcc, zig" in capsys.readouterr().err
+    assert run(["verify", model, "--tools", "gcc"]) == 2
+    assert "for cores" in capsys.readouterr().err
     assert run(["verify", model, "--compiler", "no-such-cc"]) == 2
     assert "apt-get install" in capsys.readouterr().err
 
@@ -56,6 +60,69 @@ def test_verify_prints_json_or_a_table(model, tmp_path, capsys):
     assert "constants" in shown
 
 
+@pytest.fixture
+def on_device(monkeypatch):
+    """A device that answers at once; what it was asked is remembered."""
+    from embbert.verify.device import check, tools
+    from embbert.verify.sizes import Sizes
+
+    asked = {}
+
+    def verify_device(folder, plan, core, texts, pairs, **settings):
+        asked.update(settings, core=core, texts=list(texts))
+        return check.DeviceResult(
+            core="Cortex-M4",
+            compiler="gcc 12",
+            emulator="QEMU 7",
+            optimize="-O2",
+            texts=13,
+            traced=12,
+            values=1234,
+            difference=None,
+            accuracy=0.5,
+            instructions=check.Instructions(7.5, 100.0, 2000.0, 3000, 9),
+            stated={"constants": 1, "tokenizer": 2, "code_margin": 30, "arena": 4096, "stack": 2560},
+            stack=1352,
+            sizes=Sizes(1, 2, 20, 0, (), ()),
+            code=25,
+            problems=asked.get("problems", ()),
+        )
+
+    monkeypatch.setattr(check, "verify_device", verify_device)
+    monkeypatch.setattr(tools, "find_tools", lambda core, name: None)
+    return asked
+
+
+def test_a_core_is_asked_and_its_counts_are_shown(model, tmp_path, capsys, on_device):
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text,label\nturn the lights on,lights\nplay some music,music\n")
+    line = ["verify", model, "--on", "cortex-m4", "--tools", "gcc", "--layers", "1", "--texts", str(texts)]
+    assert run(line) == 0
+    assert on_device["labels"] == ["lights", "music"]
+    assert (on_device["core"], on_device["tools"], on_device["layers"]) == ("cortex-m4", "gcc", 1)
+    shown = capsys.readouterr().out
+    for part in ("50.00 %", "1,352 bytes", "at most 2,560", "2,000", "3,000", "run on Cortex-M4 by QEMU 7"):
+        assert part in shown
+    assert run([*line, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["instructions"]["most"] == 3000
+    on_device["problems"] = ("the stack is deeper than stated",)
+    assert run(line) == 1
+    assert "FAILED: the stack is deeper than stated" in capsys.readouterr().err
+
+
+def test_texts_without_labels_do_on_a_core(model, tmp_path, on_device):
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text\nturn the lights on\n")
+    assert run(["verify", model, "--on", "cortex-m4", "--texts", str(texts)]) == 0
+    assert on_device["labels"] is None
+    assert on_device["texts"] == ["turn the lights on"]
+
+
+def test_the_host_s_compiler_is_not_for_cores(model, capsys, on_device):
+    assert run(["verify", model, "--on", "cortex-m4", "--compiler", "gcc"]) == 2
+    assert "--tools" in capsys.readouterr().err
+
+
 def test_a_failed_check_exits_with_1_and_names_the_layer(model, tmp_path, capsys, monkeypatch):
     from embbert.verify import compare
 
@@ -74,3 +141,15 @@ def test_a_failed_check_exits_with_1_and_names_the_layer(model, tmp_path, capsys
     shown = capsys.readouterr()
     assert "DIFFERENT" in shown.out
     assert "FAILED: text 0: layer0.norm differs first at row 0, index 0" in shown.err
+
+
+def test_export_carries_weights_and_tables_as_asked(model, tmp_path, capsys):
+    out = tmp_path / "c"
+    command = ["export", "c", model, "-o", str(out), "--prefix", "door", "--weights", "blob"]
+    assert run([*command, "--charset", "latin", "--no-self-test"]) == 0
+    assert "bytes of weights in door_weights.bin" in capsys.readouterr().err
+    report = json.loads((out / "report.json").read_text())
+    assert (report["weights"], report["charset"]) == ("blob", "latin")
+    assert not (out / "door_self_test.c").exists()
+    assert run([*command, "--overwrite", "--weights", "stone"]) == 2
+    assert "there are: constants, blob" in capsys.readouterr().err

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
-from embbert import footprint
+from embbert import boards, footprint
 from embbert.config import preset
+from embbert.emit.tokenizer_c import tokenizer_bytes
 from embbert.store import load_model
+from embbert.text.tables import tokenizer_tables
 
 
 def test_both_accountings_stand_side_by_side(cli):
@@ -63,3 +65,107 @@ def test_it_needs_less_than_half_a_second_of_processor_time():
         spent = after.children_user - before.children_user + after.children_system - before.children_system
         best = min(best, spent)
     assert best < 0.5
+
+
+def test_tokenizer_tables_are_counted_for_folders_only(cli, model):
+    tokenizer = load_model(model).tokenizer
+    expected = {
+        charset: tokenizer_bytes(tokenizer_tables(tokenizer.limited_to(charset)))
+        for charset in ("unicode", "latin")
+    }
+    assert json.loads(cli("size", model, "--json").out)["tokenizer_bytes"] == expected
+    assert (
+        f"Tokenizer tables: {expected['unicode']:,} bytes, {expected['latin']:,} with"
+        in cli("size", model).out
+    )
+    assert json.loads(cli("size", "tiny", "--json").out)["tokenizer_bytes"] == {}
+
+
+def test_a_board_that_has_room(cli, model):
+    done = cli("size", model, "--board", "Nano-33-BLE")
+    assert (done.code, done.err) == (0, "")
+    folder = load_model(model)
+    tables = tokenizer_bytes(tokenizer_tables(folder.tokenizer))
+    need = boards.needs(folder.config, 3, tokenizer=tables, labels=folder.labels)
+    cells = [line.replace("│", " ").split() for line in done.out.splitlines()]
+    flash, ram = sum(need.flash.values()), sum(need.ram.values())
+    assert ["flash", f"{flash:,}", "983,040", f"{983_040 - flash:,}"] in cells
+    assert ["RAM", f"{ram:,}", "262,144", f"{262_144 - ram:,}"] in cells
+    assert "ESTIMATES, not measurements" in done.out
+    assert "1.61 instructions per MAC (counted on" in done.out
+    assert "3 V x 3.3 mA x time" in done.out
+    assert "24 tokens" in done.out
+    assert done.out.endswith("fits nano-33-ble.\n")
+
+
+def test_a_board_that_lacks_room_says_what_would_fit(cli):
+    done = cli("size", "tiny", "--board", "uno-r4-minima")
+    assert done.code == 1
+    config, board = preset("tiny"), boards.find("uno-r4-minima")
+    missing = boards.lacking(boards.needs(config, 2), board)
+    length = boards.longest(board, config, 2)
+    assert (
+        f"{missing['RAM']:,} bytes of RAM are missing; it fits with --max-length {length} or less" in done.err
+    )
+    assert "energy unknown" in done.out
+    assert cli("size", "tiny", "--board", "uno-r4-minima", "--max-length", length).code == 0
+    assert cli("size", "tiny", "--board", "uno-r4-minima", "--max-length", length + 1).code == 1
+    done = cli("size", "big", "--board", "uno-r4-minima")
+    assert (done.code, "no --max-length makes it fit" in done.err) == (1, True)
+
+
+def test_a_smaller_alphabet_is_offered_where_it_is_what_it_takes(cli, model, monkeypatch):
+    folder = load_model(model)
+    monkeypatch.setattr("embbert.cli.size._tokenizer", lambda model: {"unicode": 60_000, "latin": 50_000})
+    need = boards.needs(folder.config, 3, tokenizer=50_000, labels=folder.labels)
+    exact = boards.Figure(sum(need.flash.values()), "rp2350", "here")
+    tight = dataclasses.replace(boards.find("pico-2"), flash_bytes=exact)
+    monkeypatch.setattr(boards, "find", lambda name: tight)
+    done = cli("size", model, "--board", "pico-2")
+    assert done.code == 1
+    assert "10,000 bytes of flash are missing; it fits when exported with --charset latin" in done.err
+    assert "and --max-length 24 or less" in done.err
+
+
+def test_json_of_a_board_holds_figures_sources_and_estimates(cli):
+    done = cli("size", "embbert", "--board", "nucleo-l476rg", "--json")
+    assert (done.code, done.err) == (0, "")
+    found = json.loads(done.out)["board"]
+    assert found["fits"] is True
+    assert found["longest_max_length"] == 256
+    assert found["flash"]["left"] == found["flash"]["there"] - sum(found["flash"]["parts"].values())
+    assert found["current_ma"]["source"]["publisher"] == "STMicroelectronics"
+    assert [line["tokens"] for line in found["estimates"]] == [16, 64, 256]
+    assert found["estimated_with"]["supply_assumed"] is True
+    expected = dataclasses.asdict(boards.estimate(boards.find("nucleo-l476rg"), preset("embbert"), 2, 64))
+    assert found["estimates"][1] == expected
+    done = cli("size", "embbert", "--residual", "--board", "nucleo-l476rg", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["board"]["missing"]["RAM"] > 0
+    assert "error: the model does not fit nucleo-l476rg" in done.err
+
+
+def test_boards_are_listed_without_a_model(cli):
+    done = cli("size", "--boards")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines()] == list(boards.boards())
+    assert cli("size", "--board", "list").out == done.out
+    found = json.loads(cli("size", "--boards", "--json").out)["boards"]
+    assert [board["name"] for board in found] == list(boards.boards())
+    assert found[0]["flash_bytes"]["source"]["document"]
+
+
+def test_slips_are_answered(cli):
+    done = cli("size", "nano", "--board", "pico2")
+    assert (done.code, "did you mean 'pico-2'" in done.err) == (2, True)
+    done = cli("size")
+    assert (done.code, "name a model folder or a preset" in done.err) == (2, True)
+    assert (cli("size", "nano", "--board", "").code) == 2
+
+
+def test_a_preset_on_a_board_needs_no_numpy():
+    line = (
+        "from embbert.cli import run; import sys; assert run(['size', 'embbert', '--board', 'pico-2']) == 0"
+    )
+    line += "; assert not {'numpy', 'torch', 'tokenizers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", line], check=True, capture_output=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.errors import CheckFailed, ToolMissingError
-from embbert.verify.elf import _parse, is_elf, read_object
+from embbert.verify.elf import _parse, _parse_image, is_elf, read_image, read_object
 from embbert.verify.host import read_export
 from embbert.verify.toolchain import CANDIDATES, find_compiler
 
@@ -52,6 +52,45 @@ def test_damaged_objects_are_refused_without_a_traceback(compiled):
 def test_any_bytes_fail_in_a_known_way(data):
     with contextlib.suppress(struct.error, IndexError, ValueError):
         _parse(data)
+    with contextlib.suppress(struct.error, IndexError, ValueError):
+        _parse_image(data)
+
+
+def small_image():
+    """A header, a segment of eight bytes at 0x10000000 and one function in it."""
+    names = b"\0.code\0.symtab\0.strtab\0run\0"
+    segment = struct.pack("<8I", 1, 84, 0x2000_0000, 0x1000_0000, 8, 8, 5, 4)
+    code, symbols = bytes(range(8)), struct.pack("<IIIBBH", 0, 0, 0, 0, 0, 0)
+    symbols += struct.pack("<IIIBBH", names.index(b"run"), 0x1000_0001, 6, 2, 0, 1)
+    at = 84 + len(code)
+    headers = [
+        (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+        (names.index(b".code"), 1, 6, 0x1000_0000, 84, 8, 0, 0, 4, 0),
+        (names.index(b".symtab"), 2, 0, 0, at, len(symbols), 3, 0, 4, 16),
+        (names.index(b".strtab"), 3, 0, 0, at + len(symbols), len(names), 0, 0, 1, 0),
+    ]
+    table = at + len(symbols) + len(names)
+    start = b"\x7fELF\x01\x01" + bytes(18) + struct.pack("<III", 0x1000_0001, 52, table)
+    start += struct.pack("<IHHHHHH", 0, 52, 32, 1, 40, len(headers), 3)
+    sections = b"".join(struct.pack("<10I", *header) for header in headers)
+    return start + segment + code + symbols + names + sections
+
+
+def test_an_image_is_read(tmp_path):
+    path = tmp_path / "image.elf"
+    path.write_bytes(small_image())
+    image = read_image(path)
+    assert image.entry == 0x1000_0001
+    assert image.segments == ((0x1000_0000, bytes(range(8))),)
+    assert image.sections == {".code": 8}
+    assert [(one.name, one.size, one.section, one.function) for one in image.symbols] == [
+        ("run", 6, ".code", True)
+    ]
+    assert image.function_at(0x1000_0004) == "run"
+    assert image.function_at(0x1000_0006) is None
+    path.write_bytes(small_image()[:-30])
+    with pytest.raises(CheckFailed, match="not an image that can be read"):
+        read_image(path)
 
 
 def test_a_missing_compiler_names_the_line_that_installs_one(monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.errors import CheckFailed
-from embbert.verify.program import Question, Reply, _replies, logits
+from embbert.verify.program import Question, Reply, logits, replies
 
 
 def test_requests_carry_sizes_before_bytes():
@@ -39,8 +39,8 @@ def stream():
     )
 
 
-def test_replies_join_the_rows_of_all_passes():
-    one, two = _replies(stream() + record(b"E", 3))
+def testreplies_join_the_rows_of_all_passes():
+    one, two = replies(stream() + record(b"E", 3))
     assert one.ids == (2, 9)
     assert one.trace["a.b"].tolist() == [[1, -2], [3, 4], [5, 6]]
     assert one.logits.tolist() == [-5]
@@ -51,17 +51,17 @@ def test_replies_join_the_rows_of_all_passes():
 @given(st.integers(1, len(stream()) - 1))
 def test_a_cut_stream_gives_no_reply(length):
     with contextlib.suppress(CheckFailed):
-        assert list(_replies(stream()[:length])) == []
+        assert list(replies(stream()[:length])) == []
 
 
 def test_a_stream_cut_within_a_record_is_noticed():
     with pytest.raises(CheckFailed, match="cut off"):
-        list(_replies(stream()[:-1]))
+        list(replies(stream()[:-1]))
 
 
 def test_a_damaged_stream_is_refused():
     with pytest.raises(CheckFailed, match="damaged"):
-        list(_replies(b"X" + stream()))
+        list(replies(b"X" + stream()))
 
 
 def test_logits_need_successes():
@@ -69,3 +69,13 @@ def test_logits_need_successes():
     assert logits([good, good]).tolist() == [[1, 2], [1, 2]]
     with pytest.raises(CheckFailed, match="text 1: the compiled model returned status 5"):
         logits([good, Reply(status=5)])
+
+
+def test_what_a_device_adds_is_read():
+    device = record(b"F", 0) + record(b"C", 5, 70) + record(b"K", 3) + b"a.b" + record(b"", 9)
+    (reply,) = replies(device + record(b"A", 1, 0) + record(b"E", 0))
+    assert reply.ticks == (5, 70)
+    assert reply.operator_ticks == {"a.b": 9}
+    assert (reply.self_test, reply.refused, reply.guarded) == (0, True, False)
+    (silent,) = replies(record(b"E", 0))
+    assert (silent.self_test, silent.refused, silent.guarded) == (None, False, False)

@@ -1,0 +1,119 @@
+"""A small model runs on every core with every tool set, bit for bit, and is as large as it says."""
+
+import pytest
+
+import folders
+from embbert.emit.c99 import export_c
+from embbert.quant.plan_io import load_plan
+from embbert.quant.reference import run
+from embbert.verify.device.check import verify_device
+from embbert.verify.device.cores import CORES, find_core
+from embbert.verify.device.image import PLAIN, PROFILED, Builder
+from embbert.verify.device.program import DeviceProgram
+from embbert.verify.host import questions, read_export
+
+EVERY = [(core, tools) for core in CORES for tools in ("gcc", "zig")]
+KINDS = {
+    "pairs": {"task": "classify", "pair": True, "residual": True, "pooling": "mean"},
+    "regress": {"task": "regress", "causal_conv": False, "expansion": 2},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("core", "name"), EVERY)
+def test_every_claim_is_true_on_every_core(model, tools, core, name):
+    tools(core, name)
+    folder, plan = model
+    result = verify_device(folder, plan, core, folders.TEXTS, tools=name, layers=2)
+    assert result.problems == ()
+    assert result.texts > len(folders.TEXTS)
+    assert result.traced == result.texts - len(folders.TEXTS) + 2
+    assert result.values > 10_000
+    assert result.sizes.constants == result.stated["constants"]
+    assert result.sizes.tokenizer == result.stated["tokenizer"]
+    assert 2000 < result.sizes.code <= result.stated["code_margin"]
+    assert 100 < result.stack <= result.stated["stack"]
+    assert 0 < result.instructions.encode < result.instructions.call <= result.instructions.most
+    assert result.as_json()["ok"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_of_models_run_too(tools, tmp_path, kind):
+    tools("cortex-m4", "gcc")
+    folder = folders.small_folder(tmp_path / "model", **KINDS[kind])
+    pairs = folders.TEXTS[::-1] if folder.pair else None
+    result = verify_device(folder, load_plan(folder), "cortex-m4", folders.TEXTS, pairs, tools="gcc")
+    assert result.problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["-O0", "-Os", "-O3"])
+@pytest.mark.parametrize(("core", "name"), [("cortex-m4", "gcc"), ("cortex-m55", "zig")])
+def test_every_optimisation_gives_the_same_logits(model, tools, tmp_path, core, name, level):
+    """With the vector unit on, compilers vectorise even the start-up code."""
+    folder, plan = model
+    program = device(model, tools(core, name), core, tmp_path, level=level)
+    for text, reply in zip(folders.TEXTS, program.ask(questions(folder, folders.TEXTS)), strict=False):
+        ids = folder.tokenizer.encode(text, max_length=plan.max_length)
+        assert reply.logits.tolist() == run(plan, ids).tolist()
+
+
+def device(model, found, core, place, switches=PLAIN, level="-O2", flags=()):
+    folder, plan = model
+    if not (place / "c").exists():
+        export_c(folder, plan, place / "c")
+    _, export = read_export(place / "c")
+    builder = Builder(export, find_core(core), found, place / f"{found.compiler}{len(flags)}", flags=flags)
+    return DeviceProgram(builder.build(switches, level))
+
+
+@pytest.mark.slow
+def test_two_emulators_count_alike(model, tools, tmp_path):
+    """The same image: QEMU's clock and unicorn's blocks agree, run after run."""
+    import dataclasses
+
+    zig = tools("cortex-m4", "zig")
+    tools("cortex-m4", "gcc")  # for QEMU
+    asked = questions(model[0], folders.TEXTS, tricky=False)
+    counts = []
+    for emulator in ("unicorn", "qemu", "qemu"):
+        program = device(model, dataclasses.replace(zig, emulator=emulator), "cortex-m4", tmp_path)
+        counts.append([program.instructions(reply.ticks[1]) for reply in program.ask(asked)])
+    assert counts[1] == counts[2]
+    for one, other in zip(counts[0], counts[1], strict=True):
+        assert abs(one - other) <= 8
+
+
+@pytest.mark.slow
+def test_the_parts_add_up_to_the_whole(model, tools, tmp_path):
+    program = device(model, tools("cortex-m4", "gcc"), "cortex-m4", tmp_path, PROFILED)
+    (reply,) = program.ask(questions(model[0], folders.TEXTS[:1], tricky=False))
+    parts, whole = sum(reply.operator_ticks.values()), reply.ticks[1]
+    assert {"embed.embed", "layer0.query", "layer1.attend", "head.classify"} <= set(reply.operator_ticks)
+    assert 0.9 * whole < parts <= whole
+
+
+@pytest.mark.slow
+def test_kernels_load_words_without_calling_memcpy(model, tools, tmp_path):
+    """Freestanding compilers may turn a copy of four bytes into a call."""
+    from embbert.verify.elf import read_object
+
+    device(model, tools("cortex-m4", "gcc"), "cortex-m4", tmp_path)
+    kernels = sorted((tmp_path / "gcc0" / "O2").glob("embbert_*.o"))
+    assert len(kernels) > 4
+    for path in kernels:
+        assert not read_object(path).undefined & {"memcpy", "memmove"}, path.name
+
+
+@pytest.mark.slow
+def test_the_calm_scheduler_does_not_cost_instructions(model, tools, tmp_path):
+    """What cores.py asks of GCC on cores with DSP instructions must pay."""
+    found = tools("cortex-m4", "gcc")
+    asked = questions(model[0], folders.TEXTS[:1], tricky=False)
+    counts = []
+    for flags in ((), ("-fschedule-insns",)):
+        program = device(model, found, "cortex-m4", tmp_path, flags=flags)
+        counts += [reply.ticks[1] for reply in program.ask(asked)]
+    assert "-fno-schedule-insns" in found.command
+    assert counts[0] <= counts[1]
