@@ -34,7 +34,7 @@ class Kernels:
 
 SCALAR = Kernels("plain C", 2.6, 1.0, "counted on Cortex-M3, GCC, 64 tokens")
 DSP = Kernels("DSP", 1.61, 1.0, "counted on Cortex-M4, GCC, 64 tokens")
-MVE = Kernels("MVE", 0.48, 1.0, "counted on Cortex-M55, clang, 64 tokens")
+MVE = Kernels("MVE", 0.47, 1.0, "counted on Cortex-M55, clang, 64 tokens")
 RISCV = Kernels("plain C", 3.5, 1.0, "counted on RV32IMAC, GCC, 64 tokens")
 CORES = {
     "cortex-m0plus": SCALAR,
