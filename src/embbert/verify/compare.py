@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from embbert.quant.spec import Plan
     from embbert.text.tokenizer import Tokenizer
     from embbert.verify.program import Question, Reply
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification concludes, wherever it ran.
+
+    Attributes:
+        problems: every contradiction, as sentences; empty if all is well.
+    """
+
+    problems: tuple[str, ...] = field(kw_only=True)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing contradicts the reference or the report."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {"ok": self.ok, **asdict(self)}
 
 
 @dataclass(frozen=True)

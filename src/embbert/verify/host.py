@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embbert.emit.c99 import REPORT, export_c
 from embbert.errors import CheckFailed, UsageError
-from embbert.verify.compare import Difference, compare
+from embbert.verify.compare import Difference, Verdict, compare
 from embbert.verify.program import Export, Program, Question, logits
 from embbert.verify.sizes import Sizes, measure
 from embbert.verify.toolchain import STRICT, find_compiler
@@ -49,7 +49,7 @@ TRICKY: tuple[str | bytes, ...] = (
 
 
 @dataclass(frozen=True)
-class HostResult:
+class HostResult(Verdict):
     """What a verification found.
 
     Attributes:
@@ -60,7 +60,6 @@ class HostResult:
         stated: bytes of constants, tokenizer, code_margin, arena and stack that the report states.
         stack: most bytes of stack that a call used; None where a difference ended the run.
         sizes: measured bytes; None where objects are not ELF.
-        problems: every contradiction, as sentences; empty if all is well.
     """
 
     compiler: str
@@ -70,16 +69,6 @@ class HostResult:
     stated: dict[str, int]
     stack: int | None
     sizes: Sizes | None
-    problems: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Nothing contradicts the reference or the report."""
-        return not self.problems
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as JSON values."""
-        return {"ok": self.ok, **asdict(self)}
 
 
 def questions(
@@ -180,7 +169,7 @@ def check_export(
         report["bytes"],
         stack,
         sizes,
-        tuple(problems),
+        problems=tuple(problems),
     )
 
 

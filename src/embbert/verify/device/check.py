@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embbert.emit.c99 import export_c
-from embbert.verify.compare import Difference, compare
+from embbert.verify.compare import Difference, Verdict, compare
 from embbert.verify.device.cores import find_core
 from embbert.verify.device.image import OPTIMIZE, PLAIN, TRACED, Builder
 from embbert.verify.device.measure import image_sizes
@@ -51,7 +51,7 @@ class Instructions:
 
 
 @dataclass(frozen=True)
-class DeviceResult:
+class DeviceResult(Verdict):
     """What a verification on an emulated core found.
 
     Attributes:
@@ -69,7 +69,6 @@ class DeviceResult:
         stack: most bytes of stack that a call used; None where a difference ended the run.
         sizes: bytes of the linked image, compiled with -Os.
         code: bytes of code as it ran.
-        problems: every contradiction, as sentences; empty if all is well.
     """
 
     core: str
@@ -86,16 +85,6 @@ class DeviceResult:
     stack: int | None
     sizes: Sizes
     code: int
-    problems: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Nothing contradicts the reference or the report."""
-        return not self.problems
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as JSON values."""
-        return {"ok": self.ok, **asdict(self)}
 
 
 def verify_device(
