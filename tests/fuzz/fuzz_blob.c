@@ -2,27 +2,14 @@
  * checksum, so that only the checks of the values stand between them and the operators. */
 #include "net.h"
 
+#include "../native/crc32.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 extern const uint8_t fuzzed_header[48];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static uint32_t crc32(const uint8_t *data, size_t bytes)
-{
-    uint32_t crc = UINT32_MAX;
-    size_t i;
-    int bit;
-
-    for (i = 0; i < bytes; i++) {
-        crc ^= data[i];
-        for (bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (crc & 1u ? 0xEDB88320u : 0u);
-        }
-    }
-    return ~crc;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,6 +2,8 @@
  * read or computed that must not be. Prints how many damaged forms with a right checksum were accepted and refused. */
 #include "net.h"
 
+#include "../native/crc32.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,21 +11,6 @@
 static uint8_t *original;
 static size_t size;
 static uint64_t arena[NET_ARENA_BYTES / 8];
-
-static uint32_t crc32(const uint8_t *data, size_t bytes)
-{
-    uint32_t crc = UINT32_MAX;
-    size_t i;
-    int bit;
-
-    for (i = 0; i < bytes; i++) {
-        crc ^= data[i];
-        for (bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (crc & 1u ? 0xEDB88320u : 0u);
-        }
-    }
-    return ~crc;
-}
 
 static void need(int condition, const char *what, size_t at)
 {
