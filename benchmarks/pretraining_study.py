@@ -40,6 +40,8 @@ FOLDER = RESULTS / "pretraining_study"
 PICTURE = Path(__file__).parents[1] / "docs" / "pretraining-study.png"
 TOKENS = 6_000_000
 CENTRED: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
+CENTRED_ONLY: dict[str, Any] = {"causal_conv": False, "pooling": "mean"}
+RESIDUAL_ONLY: dict[str, Any] = {"residual": True, "pooling": "mean"}
 PAPER: dict[str, Any] = {}
 TASKS = {
     "STS-B": ("nyu-mll/glue/stsb", "spearman"),
@@ -64,14 +66,17 @@ ARMS = {
     "paper-usual-start": Arm("paper's layers, PyTorch's initial weights", PAPER, usual_start=True),
     "paper": Arm("paper's layers, started near the identity", PAPER),
     "paper-4e-3": Arm("the same, half the rate", PAPER, {"learning_rate": 4e-3}),
-    "centred": Arm("and centred kernels", {"causal_conv": False, "pooling": "mean"}),
-    "residual": Arm("residual path, causal kernels", {"residual": True, "pooling": "mean"}),
+    "centred": Arm("no residual path, centred kernels", CENTRED_ONLY),
+    "residual": Arm("residual path, causal kernels", RESIDUAL_ONLY),
     "residual-centred": Arm("residual path, centred kernels: embbert-base"),
     "rate-2e-3": Arm("learning rate 2e-3", training={"learning_rate": 2e-3}),
     "rate-4e-3": Arm("learning rate 4e-3", training={"learning_rate": 4e-3}),
     "rate-12e-3": Arm("learning rate 12e-3", training={"learning_rate": 12e-3}),
     "full-head": Arm("head with a table of its own", training={"tied": False}),
     "pairs": Arm("next-sentence prediction as well", training={"pairs": True}),
+    "paper-pairs": Arm("paper's layers, next-sentence prediction", PAPER, {"pairs": True}),
+    "centred-pairs": Arm("centred kernels, next-sentence prediction", CENTRED_ONLY, {"pairs": True}),
+    "residual-pairs": Arm("residual path, next-sentence prediction", RESIDUAL_ONLY, {"pairs": True}),
     "whole-words": Arm("whole words hidden", training={"whole_words": True}),
     "mask-30": Arm("30 % of the tokens hidden", training={"mask_share": 0.3}),
     "batch-4096": Arm("half the batch, twice the steps", training={"batch_tokens": 4096}),
