@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, get_args
 
 from embbert import __version__
-from embbert.emit.checks import KEYWORDS, check
+from embbert.emit.checks import HEADERS, KEYWORDS, check
 from embbert.emit.constants import constants, digest
 from embbert.emit.golden import goldens
 from embbert.emit.layout import arena
@@ -171,8 +171,13 @@ def check_prefix(prefix: str) -> None:
     """Refuse what cannot begin a C name.
 
     Raises:
-        UsageError: `prefix` is no identifier, a word of the language, or the runtime's own.
+        UsageError: `prefix` is no identifier, a word of the language, a system header's or the runtime's own.
     """
+    # Not every file system tells String.h from string.h.
+    if prefix.lower() in HEADERS:
+        raise UsageError(
+            f"the prefix {prefix!r} would put a {prefix}.h before the system's <{prefix.lower()}.h>"
+        )
     if not PREFIX.match(prefix) or prefix in KEYWORDS | {"op", "run"} or prefix.startswith("embbert"):
         raise UsageError(
             f"the prefix {prefix!r} cannot begin C names: use letters, digits and _, starting with a letter, "

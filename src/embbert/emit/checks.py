@@ -18,6 +18,15 @@ WORDS = """
     while
 """
 KEYWORDS = frozenset(WORDS.split())
+# Of C and of POSIX: a file of that name on the include path would stand before the system's own.
+HEADER_NAMES = """
+    aio assert complex ctype cpio dirent dlfcn errno fcntl fenv float fmtmsg fnmatch ftw glob grp iconv
+    inttypes iso646 langinfo libgen limits locale malloc math memory monetary mqueue ndbm netdb nl_types
+    poll pthread pwd regex sched search semaphore setjmp signal spawn stdalign stdarg stdatomic stdbool
+    stddef stdint stdio stdlib stdnoreturn string strings stropts syslog tar termios tgmath threads time
+    trace uchar ulimit unistd utime utmpx wchar wctype wordexp
+"""
+HEADERS = frozenset(HEADER_NAMES.split())
 WORKSPACE = frozenset({"ids", "scores", "sums"})
 UINT16_MAX = 65535
 

@@ -134,6 +134,14 @@ def test_what_cannot_begin_a_c_name_is_refused(prefix):
         check_prefix(prefix)
 
 
+@pytest.mark.parametrize("prefix", ["stdio", "String", "time"])
+def test_a_header_of_the_system_is_not_shadowed(prefix):
+    with pytest.raises(
+        UsageError, match=rf"would put a {prefix}\.h before the system's <{prefix.lower()}\.h>"
+    ):
+        check_prefix(prefix)
+
+
 @pytest.mark.parametrize("prefix", ["model", "Door_2", "x"])
 def test_identifiers_are_accepted(prefix):
     check_prefix(prefix)
