@@ -1,11 +1,26 @@
-"""Options that were given, and how they are written; and one that two commands share."""
+"""Options that several commands share, how options were given, and how they are written."""
 
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
 
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
     from embbert.train.speed import Precision
+
+in_training = partial(typer.Option, rich_help_panel="Training")
+
+LearningRate = Annotated[float | None, in_training(metavar="X", help="Peak rate.")]
+WeightDecay = Annotated[float | None, in_training(metavar="X", help="On matrices.")]
+Dropout = Annotated[float | None, in_training(metavar="X", help="On vectors and attention.")]
+Seed = Annotated[int, in_training(metavar="N", help="Same seed, same model.")]
+PrecisionName = Annotated[str, typer.Option("--precision", help="Of products: auto, bf16 or float32.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Discard an unfinished training instead of resuming it.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print metrics.json.")]
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

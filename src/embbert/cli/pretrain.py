@@ -4,12 +4,25 @@ import os
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from embbert.cli.options import given, precision_of, written
+from embbert.cli.options import (
+    AsJson,
+    Dropout,
+    LearningRate,
+    PrecisionName,
+    Restart,
+    Seed,
+    WeightDecay,
+    given,
+    in_training,
+    precision_of,
+    written,
+)
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +30,12 @@ if TYPE_CHECKING:
     from embbert.text import Boundary
 
 EXTRA = frozenset({"accelerate", "torch"})
-TEXT, MODEL, TRAINING, RUNNING = "Text", "Model", "Training", "Running"
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+in_text = partial(typer.Option, rich_help_panel="Text")
+in_model = partial(typer.Option, rich_help_panel="Model")
+in_running = partial(typer.Option, rich_help_panel="Running")
 
 
 def pretrain(
@@ -34,161 +50,103 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Base folder to make.")],
     validation: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="Text to measure on; else the end of the corpus is held out.",
-            rich_help_panel=TEXT,
-        ),
+        in_text(metavar="TEXT", help="Text to measure on; else the end of the corpus is held out."),
     ] = None,
-    column: Annotated[
-        str, typer.Option(metavar="COL", help="Column of Parquet, JSONL and hub sets.", rich_help_panel=TEXT)
-    ] = "text",
-    split: Annotated[
-        str, typer.Option(metavar="NAME", help="Split of hub sets.", rich_help_panel=TEXT)
-    ] = "train",
+    column: Annotated[str, in_text(metavar="COL", help="Column of Parquet, JSONL and hub sets.")] = "text",
+    split: Annotated[str, in_text(metavar="NAME", help="Split of hub sets.")] = "train",
     tokenizer: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="A tokenizer.json; else one is learned from a sample.", rich_help_panel=TEXT
-        ),
+        in_text(metavar="FILE", help="A tokenizer.json; else one is learned from a sample."),
     ] = None,
     vocab_size: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Entries to learn; the preset's if absent.", rich_help_panel=TEXT),
+        in_text(metavar="N", help="Entries to learn; the preset's if absent."),
     ] = None,
     boundary: Annotated[
         str | None,
-        typer.Option(
-            metavar="continuation|none",
-            help="How tokens inside a word are marked; continuation if absent.",
-            rich_help_panel=TEXT,
+        in_text(
+            metavar="continuation|none", help="How tokens inside a word are marked; continuation if absent."
         ),
     ] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
+        in_text(
             metavar="DIR",
             help="Where vocabularies and tokenised text are kept; $XDG_CACHE_HOME/embbert if absent.",
-            rich_help_panel=TEXT,
         ),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|DIR",
-            help="Go on from this base, with its shape and vocabulary, on new text.",
-            rich_help_panel=MODEL,
+        in_model(
+            metavar="NAME|DIR", help="Go on from this base, with its shape and vocabulary, on new text."
         ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="nano, tiny, embbert (if absent), med or big.", rich_help_panel=MODEL),
+        in_model(help="nano, tiny, embbert (if absent), med or big."),
     ] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Most tokens of a text; the preset's if absent.", rich_help_panel=MODEL
-        ),
+        in_model(metavar="N", help="Most tokens of a text; the preset's if absent."),
     ] = None,
     residual: Annotated[
         bool | None,
-        typer.Option(
-            "--residual/--no-residual", help="Keep a residual path; so if absent.", rich_help_panel=MODEL
-        ),
+        in_model("--residual/--no-residual", help="Keep a residual path; so if absent."),
     ] = None,
     causal_conv: Annotated[
         bool | None,
-        typer.Option(
-            "--causal-conv/--no-causal-conv",
-            help="Kernels see the past only; not if absent.",
-            rich_help_panel=MODEL,
-        ),
+        in_model("--causal-conv/--no-causal-conv", help="Kernels see the past only; not if absent."),
     ] = None,
     pooling: Annotated[
         str | None,
-        typer.Option(
-            metavar="cls|mean", help="What classifiers will read; mean if absent.", rich_help_panel=MODEL
-        ),
+        in_model(metavar="cls|mean", help="What classifiers will read; mean if absent."),
     ] = None,
-    tokens: Annotated[
-        str, typer.Option(metavar="N", help="To train on, as 150M.", rich_help_panel=TRAINING)
-    ] = "150M",
+    tokens: Annotated[str, in_training(metavar="N", help="To train on, as 150M.")] = "150M",
     max_time: Annotated[
         str | None,
-        typer.Option(
-            metavar="T",
-            help="End after this time, as 45m or 2h, schedule included.",
-            rich_help_panel=TRAINING,
-        ),
+        in_training(metavar="T", help="End after this time, as 45m or 2h, schedule included."),
     ] = None,
-    length: Annotated[
-        int | None, typer.Option(metavar="N", help="Tokens per row.", rich_help_panel=TRAINING)
-    ] = None,
+    length: Annotated[int | None, in_training(metavar="N", help="Tokens per row.")] = None,
     long_share: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Last share, with rows of full length.", rich_help_panel=TRAINING),
+        in_training(metavar="X", help="Last share, with rows of full length."),
     ] = None,
     batch_tokens: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Per step, over all processes.", rich_help_panel=TRAINING),
+        in_training(metavar="N", help="Per step, over all processes."),
     ] = None,
     micro_tokens: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Per forward pass; gradients are added up.", rich_help_panel=TRAINING),
+        in_training(metavar="N", help="Per forward pass; gradients are added up."),
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(metavar="X", help="Peak rate.", rich_help_panel=TRAINING)
-    ] = None,
-    warmup_steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Linear rise.", rich_help_panel=TRAINING)
-    ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(metavar="X", help="On matrices.", rich_help_panel=TRAINING)
-    ] = None,
-    dropout: Annotated[
-        float | None, typer.Option(metavar="X", help="On vectors and attention.", rich_help_panel=TRAINING)
-    ] = None,
+    learning_rate: LearningRate = None,
+    warmup_steps: Annotated[int | None, in_training(metavar="N", help="Linear rise.")] = None,
+    weight_decay: WeightDecay = None,
+    dropout: Dropout = None,
     mask_share: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Share of the tokens to predict.", rich_help_panel=TRAINING),
+        in_training(metavar="X", help="Share of the tokens to predict."),
     ] = None,
-    whole_words: Annotated[
-        bool, typer.Option("--whole-words", help="Hide whole words.", rich_help_panel=TRAINING)
-    ] = False,
-    pairs: Annotated[
-        bool, typer.Option("--pairs", help="Predict next sentences as well.", rich_help_panel=TRAINING)
-    ] = False,
+    whole_words: Annotated[bool, in_training("--whole-words", help="Hide whole words.")] = False,
+    pairs: Annotated[bool, in_training("--pairs", help="Predict next sentences as well.")] = False,
     tied: Annotated[
         bool,
-        typer.Option("--tied/--full-head", help="Predict through the token table.", rich_help_panel=TRAINING),
+        in_training("--tied/--full-head", help="Predict through the token table."),
     ] = True,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
-    ] = 0,
-    precision: Annotated[str, typer.Option(help="auto, bf16 or float32.", rich_help_panel=RUNNING)] = "auto",
+    seed: Seed = 0,
+    precision: PrecisionName = "auto",
     compiled: Annotated[
         bool | None,
-        typer.Option(
-            "--compile/--no-compile", help="Use torch.compile; default: if it can.", rich_help_panel=RUNNING
-        ),
+        in_running("--compile/--no-compile", help="Use torch.compile; default: if it can."),
     ] = None,
-    save_every: Annotated[
-        str, typer.Option(metavar="T", help="Time between checkpoints.", rich_help_panel=RUNNING)
-    ] = "5m",
-    tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write TensorBoard logs.", rich_help_panel=RUNNING)
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Insist on an unfinished training.", rich_help_panel=RUNNING)
-    ] = False,
-    restart: Annotated[
-        bool,
-        typer.Option("--restart", help="Discard an unfinished training.", rich_help_panel=RUNNING),
-    ] = False,
+    save_every: Annotated[str, in_running(metavar="T", help="Time between checkpoints.")] = "5m",
+    tensorboard: Annotated[Path | None, in_running(metavar="DIR", help="Write TensorBoard logs.")] = None,
+    resume: Annotated[bool, in_running("--resume", help="Insist on an unfinished training.")] = False,
+    restart: Restart = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the base folder if there is one.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a base model from any text; an interrupted training is resumed by the same command."""
     import json

@@ -1,18 +1,32 @@
 """`embbert train`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from embbert.cli.options import given, precision_of, written
+from embbert.cli.options import (
+    AsJson,
+    Dropout,
+    PrecisionName,
+    Restart,
+    Seed,
+    WeightDecay,
+    given,
+    in_training,
+    precision_of,
+    written,
+)
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from embbert.config import Score, Task
 
 EXTRA = frozenset({"accelerate", "scipy", "sklearn", "torch"})
-MODEL, SCRATCH_ONLY, TRAINING = "Model", "From scratch (--base none)", "Training"
+
+in_model = partial(typer.Option, rich_help_panel="Model")
+in_scratch = partial(typer.Option, rich_help_panel="From scratch (--base none)")
 
 
 def train(
@@ -37,127 +51,82 @@ def train(
     regress: Annotated[bool, typer.Option("--regress", help="Learn values instead of classes.")] = False,
     base: Annotated[
         str | None,
-        typer.Option(
+        in_model(
             metavar="NAME|DIR|none",
             help="Pre-trained model to start from: embbert-base (the default where it comes along), "
             "another that does, a folder, or none: from scratch.",
-            rich_help_panel=MODEL,
         ),
     ] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Most tokens per text; the base's or preset's if absent.", rich_help_panel=MODEL
-        ),
+        in_model(metavar="N", help="Most tokens per text; the base's or preset's if absent."),
     ] = None,
     pooling: Annotated[
         str | None,
-        typer.Option(
-            metavar="cls|mean",
-            help="What the classifier reads; the base's, or cls, if absent.",
-            rich_help_panel=MODEL,
-        ),
+        in_model(metavar="cls|mean", help="What the classifier reads; the base's, or cls, if absent."),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="nano, tiny, embbert (if absent), med or big.", rich_help_panel=SCRATCH_ONLY),
+        in_scratch(help="nano, tiny, embbert (if absent), med or big."),
     ] = None,
     vocab_size: Annotated[
         str | None,
-        typer.Option(
+        in_scratch(
             metavar="N|auto",
             help="Entries of the vocabulary; auto (if absent): the preset's, or as many as occur at least "
             "twice.",
-            rich_help_panel=SCRATCH_ONLY,
         ),
     ] = None,
     boundary: Annotated[
         str | None,
-        typer.Option(
-            metavar="continuation|none",
-            help="How tokens inside a word are marked; continuation if absent.",
-            rich_help_panel=SCRATCH_ONLY,
+        in_scratch(
+            metavar="continuation|none", help="How tokens inside a word are marked; continuation if absent."
         ),
     ] = None,
     residual: Annotated[
         bool | None,
-        typer.Option(
-            "--residual/--no-residual",
-            help="Keep a residual path; not if absent.",
-            rich_help_panel=SCRATCH_ONLY,
-        ),
+        in_scratch("--residual/--no-residual", help="Keep a residual path; not if absent."),
     ] = None,
     causal_conv: Annotated[
         bool | None,
-        typer.Option(
-            "--causal-conv/--no-causal-conv",
-            help="Kernels see the past only; so if absent.",
-            rich_help_panel=SCRATCH_ONLY,
-        ),
+        in_scratch("--causal-conv/--no-causal-conv", help="Kernels see the past only; so if absent."),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Most passes over the rows.", rich_help_panel=TRAINING)
-    ] = None,
+    epochs: Annotated[int | None, in_training(metavar="N", help="Most passes over the rows.")] = None,
     score: Annotated[
         str,
-        typer.Option(
-            metavar="METRIC",
-            help="Chooses the epoch: accuracy, macro_f1, mcc; spearman, pearson.",
-            rich_help_panel=TRAINING,
-        ),
+        in_training(metavar="METRIC", help="Chooses the epoch: accuracy, macro_f1, mcc; spearman, pearson."),
     ] = "auto",
     patience: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Epochs without progress before the rate falls.", rich_help_panel=TRAINING
-        ),
+        in_training(metavar="N", help="Epochs without progress before the rate falls."),
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Rows per step.", rich_help_panel=TRAINING)
-    ] = None,
+    batch_size: Annotated[int | None, in_training(metavar="N", help="Rows per step.")] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(
-            metavar="X", help="Peak rate; 1e-3 from a base, 2e-3 from scratch.", rich_help_panel=TRAINING
-        ),
+        in_training(metavar="X", help="Peak rate; 1e-3 from a base, 2e-3 from scratch."),
     ] = None,
     base_rate: Annotated[
         float | None,
-        typer.Option(
-            metavar="X", help="Share of the rate that the backbone trains with.", rich_help_panel=TRAINING
-        ),
+        in_training(metavar="X", help="Share of the rate that the backbone trains with."),
     ] = None,
     layer_decay: Annotated[
         float | None,
-        typer.Option(
-            metavar="X", help="That share falls by this factor per layer.", rich_help_panel=TRAINING
-        ),
+        in_training(metavar="X", help="That share falls by this factor per layer."),
     ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="On vectors and attention.", rich_help_panel=TRAINING),
-    ] = None,
+    dropout: Dropout = None,
     token_dropout: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Share of tokens hidden in training.", rich_help_panel=TRAINING),
+        in_training(metavar="X", help="Share of tokens hidden in training."),
     ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(metavar="X", help="On matrices.", rich_help_panel=TRAINING)
-    ] = None,
-    class_weights: Annotated[
-        bool, typer.Option("--class-weights", help="Rare classes count more.", rich_help_panel=TRAINING)
-    ] = False,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Same seed, same model.", rich_help_panel=TRAINING)
-    ] = 0,
-    precision: Annotated[str, typer.Option(help="auto, bf16 or float32.", rich_help_panel=TRAINING)] = "auto",
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Discard an unfinished training instead of resuming it.")
-    ] = False,
+    weight_decay: WeightDecay = None,
+    class_weights: Annotated[bool, in_training("--class-weights", help="Rare classes count more.")] = False,
+    seed: Seed = 0,
+    precision: PrecisionName = "auto",
+    restart: Restart = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model folder if there is one.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train, quantise and measure a model; an interrupted training is resumed by the same command."""
     import json
