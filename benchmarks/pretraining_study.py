@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from unittest import mock
 
 from common import RESULTS, commit, spread
@@ -59,11 +59,11 @@ class Arm:
     model: dict[str, Any] = field(default_factory=lambda: CENTRED)
     training: dict[str, Any] = field(default_factory=dict)
     boundary: str = "continuation"
-    usual_start: bool = False
+    start: Literal["own", "usual", "identity", "matching"] = "own"
 
 
 ARMS = {
-    "paper-usual-start": Arm("paper's layers, PyTorch's initial weights", PAPER, usual_start=True),
+    "paper-usual-start": Arm("paper's layers, PyTorch's initial weights", PAPER, start="usual"),
     "paper": Arm("paper's layers, started near the identity", PAPER),
     "paper-4e-3": Arm("the same, half the rate", PAPER, {"learning_rate": 4e-3}),
     "centred": Arm("no residual path, centred kernels", CENTRED_ONLY),
@@ -76,6 +76,16 @@ ARMS = {
     "pairs": Arm("next-sentence prediction as well", training={"pairs": True}),
     "paper-pairs": Arm("paper's layers, next-sentence prediction", PAPER, {"pairs": True}),
     "centred-pairs": Arm("centred kernels, next-sentence prediction", CENTRED_ONLY, {"pairs": True}),
+    "identity-pairs": Arm(
+        "both, layers started near the identity, next-sentence prediction",
+        training={"pairs": True},
+        start="identity",
+    ),
+    "matching-pairs": Arm(
+        "both, queries started near the identity, next-sentence prediction",
+        training={"pairs": True},
+        start="matching",
+    ),
     "residual-pairs": Arm("residual path, next-sentence prediction", RESIDUAL_ONLY, {"pairs": True}),
     "whole-words": Arm("whole words hidden", training={"whole_words": True}),
     "mask-30": Arm("30 % of the tokens hidden", training={"mask_share": 0.3}),
@@ -101,7 +111,7 @@ def run(name: str, seed: int, cache: Path, tokens: int) -> None:
     begun, revision = time.monotonic(), commit()
     corpus = corpus_folder()
     config = PretrainConfig(tokens=tokens, seed=seed, **{"learning_rate": 8e-3, **arm.training})
-    with tempfile.TemporaryDirectory() as folder, usual_start(arm.usual_start):
+    with tempfile.TemporaryDirectory() as folder, started(arm.start):
         request = PretrainRequest(
             open_corpus([str(path) for path in sorted(corpus.glob("train-*.parquet"))]),
             open_corpus([str(corpus / "validation.parquet")]),
@@ -122,6 +132,7 @@ def run(name: str, seed: int, cache: Path, tokens: int) -> None:
         "parameters": base.config.parameter_count,
         "model": to_mapping(base.config),
         "boundary": arm.boundary,
+        "start": arm.start,
         "training": to_mapping(config),
         "fine_tuning": to_mapping(FINE),
         "validation": metrics["validation"],
@@ -176,15 +187,34 @@ def finetuned(base: BaseFolder, task: str, seed: int) -> float:
 
 
 @contextmanager
-def usual_start(wanted: bool) -> Iterator[None]:
-    """Layers without a residual path start from PyTorch's own weights within it, if wanted."""
-    from embbert.models.embbert import Layer  # noqa: PLC0415
+def started(start: str) -> Iterator[None]:
+    """Layers begin differently within it.
 
-    if not wanted:
+    `usual`: those without a residual path with PyTorch's own weights; `identity`: those with one as those
+    without; `matching`: those with one attend, at first, to what is like them.
+    """
+    from embbert.models import embbert  # noqa: PLC0415
+
+    own = embbert.Layer.__init__
+
+    def init(layer: embbert.Layer, config: ModelConfig, dropout: float) -> None:
+        own(layer, config, dropout)
+        if start == "identity":
+            layer._pass_through(config)  # noqa: SLF001 - what is tried here
+        elif start == "matching":
+            with torch.no_grad():
+                layer.query.weight.mul_(embbert.NEAR_IDENTITY).add_(0.5 * torch.eye(config.hidden_size))
+
+    if start == "own":
         yield
-        return
-    with mock.patch.object(Layer, "_pass_through", return_value=None):
-        yield
+    elif start == "usual":
+        with mock.patch.object(embbert.Layer, "_pass_through", return_value=None):
+            yield
+    else:
+        import torch  # noqa: PLC0415
+
+        with mock.patch.object(embbert.Layer, "__init__", init):
+            yield
 
 
 def write(name: str, content: dict[str, Any]) -> None:
