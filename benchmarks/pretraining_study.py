@@ -200,7 +200,7 @@ def started(start: str) -> Iterator[None]:
     def init(layer: embbert.Layer, config: ModelConfig, dropout: float) -> None:
         own(layer, config, dropout)
         if start == "identity":
-            layer._pass_through(config)  # noqa: SLF001 - what is tried here
+            layer._pass_through(config)
         elif start == "matching":
             with torch.no_grad():
                 layer.query.weight.mul_(embbert.NEAR_IDENTITY).add_(0.5 * torch.eye(config.hidden_size))
