@@ -40,7 +40,7 @@ STARTS = {
     "paper": "from embbert-paper",
     "base": "from embbert-base",
 }
-LIKE_BASE = replace(ModelConfig(), residual=True, causal_conv=False, pooling="mean")
+LIKE_BASE = replace(ModelConfig(), causal_conv=False, pooling="mean")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def pretrain(
     ] = None,
     residual: Annotated[
         bool | None,
-        in_model("--residual/--no-residual", help="Keep a residual path; so if absent."),
+        in_model("--residual/--no-residual", help="Keep a residual path; not if absent."),
     ] = None,
     causal_conv: Annotated[
         bool | None,
@@ -248,7 +248,7 @@ def _new_shape(asked: dict[str, Any]) -> "ModelConfig":
 
     from embbert.config import preset
 
-    best: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
+    best: dict[str, Any] = {"causal_conv": False, "pooling": "mean"}
     return replace(preset(asked.pop("preset", "embbert")), **(best | asked))
 
 

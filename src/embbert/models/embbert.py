@@ -22,7 +22,7 @@ PAD, SEP = 0, 4
 TOKEN_STD, POSITION_STD, SEGMENT_STD = 0.1, 0.02, 0.02
 
 NEAR_IDENTITY = 0.3
-"""Share of the usual random weights in layers that start near the identity."""
+"""Share of the usual random weights that layers start with, beside the identity."""
 
 
 def real_tokens(ids: Tensor) -> Tensor:
@@ -93,14 +93,14 @@ class Layer(nn.Module):
         self.lambda_k1 = nn.Parameter(0.1 * torch.randn(size))
         self.lambda_q2 = nn.Parameter(0.1 * torch.randn(size))
         self.lambda_k2 = nn.Parameter(0.1 * torch.randn(size))
-        if not config.residual:
-            self._pass_through(config)
+        self._pass_through(config)
 
     @torch.no_grad()
     def _pass_through(self, config: ModelConfig) -> None:
-        """Start near the identity: without a residual path nothing else carries a text through the layers.
+        """Start near the identity.
 
-        Attention begins half at its own token and half all over the text, and its output is what it read;
+        Without a residual path nothing else carries a text through the layers; and attention to what is alike,
+        with which a model learns to compare two texts, hardly ever forms by itself. It begins half at its own token and half all over the text, and its output is what it read;
         the kernels begin at their own token, and the (subtracted) contraction at minus what they read. Random
         weights, smaller than usual, are added to all of it.
         """
