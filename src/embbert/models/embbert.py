@@ -99,9 +99,10 @@ class Layer(nn.Module):
     def _pass_through(self, config: ModelConfig) -> None:
         """Start near the identity.
 
-        Without a residual path nothing else carries a text through the layers; and attention to what is alike,
-        with which a model learns to compare two texts, hardly ever forms by itself. It begins half at its own token and half all over the text, and its output is what it read;
-        the kernels begin at their own token, and the (subtracted) contraction at minus what they read. Random
+        Without a residual path nothing else carries a text through the layers; and attention to what is
+        alike, with which a model learns to compare texts, hardly ever forms by itself. Attention begins
+        half at its own token and half all over the text, and its output is what it read; the kernels
+        begin at their own token, and the (subtracted) contraction at minus what they read. Random
         weights, smaller than usual, are added to all of it.
         """
         identity = torch.eye(config.hidden_size)
