@@ -169,7 +169,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PLACE)
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="count and write the results")
-    run.add_argument("--cores", nargs="+", choices=list(CORES), default=list(CORES))
+    cores = [name for name, core in CORES.items() if core.counter.counts == "instructions"]
+    run.add_argument("--cores", nargs="+", choices=cores, default=cores)
     run.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
     run.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
     run.add_argument("--optimize", default="-O2")

@@ -12,7 +12,7 @@ from embbert.verify.device.image import PLAIN, PROFILED, Builder
 from embbert.verify.device.program import DeviceProgram
 from embbert.verify.host import questions, read_export
 
-EVERY = [(core, tools) for core in CORES for tools in ("gcc", "zig")]
+EVERY = [(core, tools) for core in CORES for tools in ("gcc", "zig") if tools == "zig" or CORES[core].gcc]
 KINDS = {
     "pairs": {"task": "classify", "pair": True, "residual": True, "pooling": "mean"},
     "regress": {"task": "regress", "causal_conv": False, "expansion": 2},
@@ -83,6 +83,33 @@ def test_two_emulators_count_alike(model, tools, tmp_path):
     assert counts[1] == counts[2]
     for one, other in zip(counts[0], counts[1], strict=True):
         assert abs(one - other) <= 8
+
+
+@pytest.mark.slow
+def test_fuel_is_the_same_run_after_run_and_less_with_vectors(model, tools, tmp_path):
+    """The portable form of the kernels gives the same logits."""
+    folder, plan = model
+    asked = questions(folder, folders.TEXTS, tricky=False)
+    expected = [
+        run(plan, folder.tokenizer.encode(text, max_length=plan.max_length)).tolist()
+        for text in folders.TEXTS
+    ]
+    burnt = []
+    for flags in ((), ("-mno-simd128",)):
+        program = device(model, tools("wasm32", "zig"), "wasm32", tmp_path, flags=flags)
+        once, again = list(program.ask(asked)), list(program.ask(asked))
+        assert [reply.logits.tolist() for reply in once] == expected
+        assert [reply.ticks for reply in once] == [reply.ticks for reply in again]
+        burnt.append(once[0].ticks[1])
+    assert 0 < burnt[0] < burnt[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", ["cortex-m4", "wasm32"])
+def test_weights_in_a_file_run_too(model, tools, core):
+    tools(core, None)
+    result = verify_device(*model, core, folders.TEXTS, layers=1, weights="blob")
+    assert result.problems == ()
 
 
 @pytest.mark.slow

@@ -12,24 +12,25 @@ from embbert.emit.c99 import export_c
 from embbert.errors import CheckFailed, UsageError
 from embbert.verify.device import image
 from embbert.verify.device.check import DeviceCheck
+from embbert.verify.device.cores import CORES
 from embbert.verify.host import questions
 from embbert.verify.program import Question
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def exported(model, tools, tmp_path):
-    """(folder, plan, path of the export) of a small classifier, and that there is a core to run it."""
-    tools("cortex-m4", "gcc")
+@pytest.fixture(params=[("cortex-m4", "gcc"), ("wasm32", "zig")], ids=lambda both: both[0])
+def exported(model, tools, tmp_path, request):
+    """(folder, plan, path of the export, core, tools) of a small classifier."""
+    tools(*request.param)
     export_c(*model, tmp_path / "c")
-    return *model, tmp_path / "c"
+    return *model, tmp_path / "c", *request.param
 
 
 def verdict(exported, tricky=False, **settings):
-    folder, plan, path = exported
+    folder = exported[0]
     asked = questions(folder, folders.TEXTS, tricky=tricky)
-    check = DeviceCheck(folder, plan, path, "cortex-m4", "gcc")
+    check = DeviceCheck(*exported)
     return check.check(asked, given=len(folders.TEXTS), **settings)
 
 
@@ -88,8 +89,13 @@ def test_an_understated_stack_is_reported(exported):
     report = json.loads(path.read_text())
     report["bytes"]["stack"] = 200
     path.write_text(json.dumps(report))
-    (problem,) = verdict(exported).problems
-    assert re.fullmatch(r"a call used \d+ bytes of stack, the header states 200", problem)
+    painted, *computed = verdict(exported).problems
+    assert re.fullmatch(r"a call used \d+ bytes of stack, the header states 200", painted)
+    # Only GCC writes call graphs.
+    levels = ("-O2", "-Os") if exported[-1] == "gcc" else ()
+    assert [problem.split(" bytes")[0].rstrip("0123456789") for problem in computed] == [
+        f"{level}: calls can take " for level in levels
+    ]
 
 
 def test_understated_bytes_are_reported(exported):
@@ -123,24 +129,40 @@ def test_a_failing_self_test_is_reported(exported):
     assert any("the boot self-test returns status" in problem for problem in verdict(exported).problems)
 
 
-@pytest.mark.parametrize("name", ["gcc", "zig"])
-def test_a_fault_names_the_function(exported, tools, name):
-    tools("cortex-m4", name)
+@pytest.mark.parametrize(("core", "name"), [("cortex-m4", "gcc"), ("cortex-m4", "zig"), ("wasm32", "zig")])
+def test_a_fault_names_the_function(model, tools, tmp_path, core, name):
+    tools(core, name)
+    folder, plan = model
+    path = tmp_path / "c"
+    export_c(folder, plan, path)
     damage(
-        exported[2] / "model.c",
+        path / "model.c",
         r"static void run\(work \*a, uint32_t count\)\n\{",
         "void model_jump(void);\nvoid model_jump(void)\n{\n    *(volatile uint32_t *)0xD0000000u = 1u;\n}\n"
         "static void run(work *a, uint32_t count)\n{\n    model_jump();",
     )
-    folder, plan, path = exported
-    check = DeviceCheck(folder, plan, path, "cortex-m4", name)
-    with pytest.raises(CheckFailed, match=r"Cortex-M4 faulted at 0x[0-9a-f]{8}, in "):
+    check = DeviceCheck(folder, plan, path, core, name)
+    faulted = (
+        rf"{CORES[core].title} faulted at 0x[0-9a-f]{{8}}, in (model_jump|run|model_classify|model_run_ids)"
+    )
+    with pytest.raises(CheckFailed, match=faulted):
         check.check(questions(folder, folders.TEXTS), given=1)
 
 
+def test_a_stack_that_runs_over_faults(exported):
+    damage(
+        exported[2] / "model.c",
+        r"static void run\(work \*a, uint32_t count\)\n\{",
+        "static void run(work *a, uint32_t count)\n{\n    volatile char room[20000];\n    uint32_t i;\n\n"
+        "    for (i = 0; i < 20000u; i++) {\n        room[i] = 1;\n"
+        "        count += (uint32_t)room[i] - 1u;\n    }",
+    )
+    with pytest.raises(CheckFailed, match="faulted at"):
+        verdict(exported)
+
+
 def test_a_text_too_long_for_the_harness_is_refused(exported):
-    folder, plan, path = exported
-    check = DeviceCheck(folder, plan, path, "cortex-m4", "gcc")
+    check = DeviceCheck(*exported)
     with pytest.raises(UsageError, match="too many for the harness"):
         check.check([Question("x" * 200_000)], given=1)
 
@@ -151,12 +173,14 @@ def test_warnings_are_errors(exported):
         verdict(exported)
 
 
-def test_a_start_that_leaves_the_vector_unit_off_faults(exported, tools, tmp_path, monkeypatch):
+def test_a_start_that_leaves_the_vector_unit_off_faults(model, tools, tmp_path, monkeypatch):
     """With Helium on, compilers use vector registers anywhere: switching it on is the first thing to do."""
     tools("cortex-m55", "gcc")
     harness = shutil.copytree(Path(image.__file__).parents[1] / "harness", tmp_path / "harness")
     damage(harness / "device.c", "#0x00F00000", "#0")
     monkeypatch.setattr(image.resources, "files", lambda _: tmp_path)
-    folder, plan, path = exported
+    folder, plan = model
+    path = tmp_path / "c"
+    export_c(folder, plan, path)
     with pytest.raises(CheckFailed, match="Cortex-M55 faulted"):
         DeviceCheck(folder, plan, path, "cortex-m55", "gcc").check(questions(folder, folders.TEXTS), given=1)

@@ -6,7 +6,7 @@ import typer
 
 CORE = ("jinja2", "numpy", "rich", "safetensors", "tokenizers", "typer")
 TRAIN = ("accelerate", "datasets", "huggingface_hub", "scikit-learn", "scipy", "torch")
-EMULATE = ("unicorn", "ziglang")
+EMULATE = ("unicorn", "wasmtime", "ziglang")
 COMPILERS = ("cc", "gcc", "clang")
 CROSS = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi",
@@ -73,16 +73,18 @@ def examine() -> dict[str, Any]:
 
 
 def _advice_on_cores(emulate: dict[str, str | None], cross: dict[str, str | None]) -> list[str]:
-    """What to install to run models on emulated cores, which either set of tools can."""
+    """What to install for emulated cores: either set of tools does, and WebAssembly needs the second."""
     absent = " ".join(CROSS[name] for name, version in cross.items() if version is None)
-    if not absent:
-        return []
-    if emulate["ziglang"] and emulate["unicorn"]:
-        return [f"without GCC and QEMU, cores are emulated by zig and unicorn: run  apt-get install {absent}"]
-    return [
-        f"embbert verify --on a core needs a cross compiler and an emulator: run  apt-get install {absent}",
-        '  or, without root,  pip install "embbert[emulate]"',
-    ]
+    apt, pip = f"run  apt-get install {absent}", 'pip install "embbert[emulate]"'
+    if absent and not (emulate["ziglang"] and emulate["unicorn"]):
+        return [
+            f"embbert verify --on a core needs a cross compiler and an emulator: {apt}",
+            f"  or, without root,  {pip}",
+        ]
+    advice = [f"without GCC and QEMU, cores are emulated by zig and unicorn: {apt}"] if absent else []
+    if not (emulate["ziglang"] and emulate["wasmtime"]):
+        advice.append(f"embbert verify --on wasm32 needs zig and wasmtime: run  {pip}")
+    return advice
 
 
 def _program(name: str) -> str | None:

@@ -8,6 +8,8 @@ import typer
 from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from embbert.config import Task
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from embbert.text import Charset
     from embbert.verify.device.check import DeviceResult
     from embbert.verify.host import HostResult
+    from embbert.verify.stack import StackBound
 
 HOST = "host"
 LAYERS = 64
@@ -28,7 +31,7 @@ def verify(
         typer.Option(
             metavar="CORE",
             help="Where the C runs: host, or emulated: cortex-m3, cortex-m4, cortex-m7, cortex-m33, "
-            "cortex-m55, rv32imac.",
+            "cortex-m55, rv32imac, wasm32.",
         ),
     ] = HOST,
     texts: Annotated[
@@ -48,7 +51,8 @@ def verify(
         str | None,
         typer.Option(
             metavar="gcc|zig",
-            help="For a core: GCC and QEMU, or zig and unicorn; the first that is installed if not given.",
+            help="For a core: GCC and QEMU, or zig and unicorn (of wasm32: wasmtime); the first that is "
+            "installed if not given.",
         ),
     ] = None,
     layers: Annotated[
@@ -167,6 +171,7 @@ def _print(result: "HostResult | DeviceResult") -> None:
         _add_counts(table, result)
     elif result.stack is not None:
         table.add_row("stack, -Os", f"{result.stack:,} bytes", f"at most {stated['stack']:,}")
+        _add_bounds(table, (result.bound,), stated["stack"])
     Console().print(table)
     typer.echo(f"compiled by {result.compiler}")
     if isinstance(result, DeviceResult):
@@ -175,14 +180,29 @@ def _print(result: "HostResult | DeviceResult") -> None:
         typer.echo(f"FAILED: {problem}", err=True)
 
 
+def _add_bounds(table: "Table", bounds: "Sequence[StackBound | None]", stated: int) -> None:
+    """What call graphs say of the stack."""
+    from embbert.verify.stack import NOT_COMPUTED
+
+    if not any(bounds):
+        table.add_row("call graph", NOT_COMPUTED, "")
+    for bound in bounds:
+        if bound is not None:
+            found = "NOT BOUNDED" if bound.bytes is None else f"acyclic, at most {bound.bytes:,} bytes"
+            table.add_row(f"call graph, {bound.level}", found, f"at most {stated:,}")
+
+
 def _add_counts(table: "Table", result: "DeviceResult") -> None:
     """What was counted on the device."""
-    level, counted = result.optimize, result.instructions
+    level, counted, fuel = result.optimize, result.instructions, result.counts == "fuel"
     if result.stack is not None:
-        table.add_row(f"stack, {level}", f"{result.stack:,} bytes", f"at most {result.stated['stack']:,}")
+        where = "stack in memory" if fuel else "stack"
+        table.add_row(f"{where}, {level}", f"{result.stack:,} bytes", f"at most {result.stated['stack']:,}")
+    _add_bounds(table, result.bounds, result.stated["stack"])
     table.add_row(f"code, {level}", f"{result.code:,} bytes", "")
     if counted is not None:
         table.add_row("tokens of a text, mean", f"{counted.tokens:.1f}", "")
-        table.add_row("instructions, mean", f"{counted.call:,.0f}", "")
+        what = "wasmtime fuel" if fuel else "instructions"
+        table.add_row(f"{what}, mean", f"{counted.call:,.0f}", "")
         table.add_row("  to make the tokens", f"{counted.encode:,.0f}", "")
-        table.add_row("instructions, most", f"{counted.most:,} ({counted.most_tokens} tokens)", "")
+        table.add_row(f"{what}, most", f"{counted.most:,} ({counted.most_tokens} tokens)", "")

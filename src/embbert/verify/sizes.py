@@ -19,7 +19,8 @@ ALLOWED = frozenset({"memcpy", "memset", "memmove"})
 WRITABLE = (".data", ".bss", ".tdata", ".tbss")
 # Unwind tables are a host's; a bare-metal build has none.
 IGNORED = (".eh_frame", ".note")
-FLAGS = ("-std=c99", "-Os", "-fno-pie", "-fno-pic")
+# Distributions turn on guards of the stack, which call into their C library.
+FLAGS = ("-std=c99", "-Os", "-fno-pie", "-fno-pic", "-fno-stack-protector")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CANDIDATES = ("cc", "gcc", "clang")
 INSTALL = "apt-get install gcc libc6-dev"
 STRICT = (
-    *("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla", "-Wcast-qual"),
-    *("-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"),
+    *("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla"),
+    *("-Wcast-qual", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"),
 )
 """Flags under which emitted code must compile without a word."""
 

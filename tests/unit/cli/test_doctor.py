@@ -46,7 +46,7 @@ def test_a_broken_core_is_a_failure(cli, monkeypatch):
     assert "the core lacks numpy" in done.out
 
 
-@pytest.mark.parametrize("packages", [(), ("unicorn", "ziglang")])
+@pytest.mark.parametrize("packages", [(), ("unicorn", "wasmtime", "ziglang")])
 def test_absent_cross_compilers_come_with_advice(cli, monkeypatch, packages):
     real = doctor._version
     monkeypatch.setattr(
@@ -64,6 +64,18 @@ def test_complete_cross_compilers_need_no_advice(cli, monkeypatch):
     report = json.loads(cli("doctor", "--json").out)
     assert report["cross"]["qemu-system-arm"] == "qemu-system-arm 12"
     assert not any("apt-get install qemu" in line for line in report["advice"])
+
+
+def test_webassembly_needs_packages_even_beside_cross_compilers(cli, monkeypatch):
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_program", lambda name: f"{name} 12")
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name == "wasmtime" else real(name))
+    line = 'embbert verify --on wasm32 needs zig and wasmtime: run  pip install "embbert[emulate]"'
+    report = json.loads(cli("doctor", "--json").out)
+    assert report["emulate"]["wasmtime"] is None
+    assert line in report["advice"]
+    monkeypatch.setattr(doctor, "_version", lambda name: "1.0")
+    assert line not in json.loads(cli("doctor", "--json").out)["advice"]
 
 
 BROKEN = "#!/bin/sh\n[ $1 = --version ] && echo cc 1.0 || exit 1\n"

@@ -80,9 +80,11 @@ def on_device(monkeypatch):
             values=1234,
             difference=None,
             accuracy=0.5,
+            counts=asked.get("counts", "instructions"),
             instructions=check.Instructions(7.5, 100.0, 2000.0, 3000, 9),
             stated={"constants": 1, "tokenizer": 2, "code_margin": 30, "arena": 4096, "stack": 2560},
             stack=1352,
+            bounds=(),
             sizes=Sizes(1, 2, 20, 0, (), ()),
             code=25,
             problems=asked.get("problems", ()),
@@ -108,6 +110,20 @@ def test_a_core_is_asked_and_its_counts_are_shown(model, tmp_path, capsys, on_de
     on_device["problems"] = ("the stack is deeper than stated",)
     assert run(line) == 1
     assert "FAILED: the stack is deeper than stated" in capsys.readouterr().err
+
+
+def test_fuel_is_not_taken_for_instructions(model, tmp_path, capsys, on_device):
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text\nturn the lights on\n")
+    line = ["verify", model, "--on", "wasm32", "--texts", str(texts)]
+    assert run(line) == 0
+    assert "instructions, mean" in capsys.readouterr().out
+    on_device["counts"] = "fuel"
+    assert run(line) == 0
+    shown = capsys.readouterr().out
+    assert "wasmtime fuel, mean" in shown
+    assert "stack in memory, -O2" in shown
+    assert "instructions" not in shown
 
 
 def test_texts_without_labels_do_on_a_core(model, tmp_path, on_device):

@@ -101,7 +101,8 @@ def test_what_learns_best_is_the_default(text, tmp_path, asked, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     assert run(["pretrain", text, "-o", str(tmp_path / "b")]) == 0
     request = asked[0]
-    assert (request.model.residual, request.model.causal_conv, request.model.pooling) == (False, False, "mean")
+    model = request.model
+    assert (model.residual, model.causal_conv, model.pooling) == (False, False, "mean")
     assert request.config == PretrainConfig()
     assert (request.compiled, request.precision, request.save_seconds) == (None, "auto", 300)
     assert request.cache == tmp_path / "home/embbert"

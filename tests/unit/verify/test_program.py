@@ -39,7 +39,7 @@ def stream():
     )
 
 
-def testreplies_join_the_rows_of_all_passes():
+def test_replies_join_the_rows_of_all_passes():
     one, two = replies(stream() + record(b"E", 3))
     assert one.ids == (2, 9)
     assert one.trace["a.b"].tolist() == [[1, -2], [3, 4], [5, 6]]

@@ -11,20 +11,23 @@ from embbert.emit.c99 import export_c
 from embbert.verify.compare import Difference, Verdict, compare
 from embbert.verify.device.cores import find_core
 from embbert.verify.device.image import OPTIMIZE, PLAIN, TRACED, Builder
-from embbert.verify.device.measure import image_sizes
+from embbert.verify.device.measure import answer_stack, image_sizes, image_stack
 from embbert.verify.device.program import DeviceProgram
 from embbert.verify.device.tools import find_tools
 from embbert.verify.host import PREFIX, questions, read_export
+from embbert.verify.stack import contradictions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from embbert.emit.render import Weights
     from embbert.quant.spec import Plan
     from embbert.store import ModelFolder
     from embbert.text.charset import Charset
+    from embbert.verify.device.image import Image
     from embbert.verify.program import Question, Reply
     from embbert.verify.sizes import Sizes
+    from embbert.verify.stack import StackBound
 
 LAYERS = 64
 BATCH = 256
@@ -33,7 +36,7 @@ SIZES_LEVEL = "-Os"
 
 @dataclass(frozen=True)
 class Instructions:
-    """Executed instructions, over all texts that were given.
+    """Executed instructions, or fuel burnt by WebAssembly, over all texts that were given.
 
     Attributes:
         tokens: of a text, the mean.
@@ -64,9 +67,12 @@ class DeviceResult(Verdict):
         values: integers compared: token ids, operators' outputs, logits, answers.
         difference: the first one that differs, or None.
         accuracy: share of right answers, where the texts came with labels of the model.
+        counts: what was counted: `instructions`, or `fuel` of wasmtime.
         instructions: counted on the device; None where a difference ended the run.
         stated: bytes of constants, tokenizer, code_margin, arena and stack that the report states.
-        stack: most bytes of stack that a call used; None where a difference ended the run.
+        stack: most bytes of stack that a call used; None where a difference ended the run. Of
+            WebAssembly only what lies in its memory: locals are the runtime's.
+        bounds: what the call graphs say, as it ran and compiled with -Os; empty if the compiler writes none.
         sizes: bytes of the linked image, compiled with -Os.
         code: bytes of code as it ran.
     """
@@ -80,9 +86,11 @@ class DeviceResult(Verdict):
     values: int
     difference: Difference | None
     accuracy: float | None
+    counts: str
     instructions: Instructions | None
     stated: dict[str, int]
     stack: int | None
+    bounds: tuple[StackBound, ...]
     sizes: Sizes
     code: int
 
@@ -170,7 +178,9 @@ class DeviceCheck:
             builder = Builder(self._export, self._core, self._tools, Path(place))
             plain = DeviceProgram(builder.build(PLAIN))
             traced = DeviceProgram(builder.build(TRACED), counting=False)
-            sizes = image_sizes(builder.build(PLAIN, SIZES_LEVEL), self._export.prefix, self._report)
+            small = builder.build(PLAIN, SIZES_LEVEL)
+            sizes = image_sizes(small, self._export.prefix, self._report)
+            bounds = self._bounds({OPTIMIZE: plain.image, SIZES_LEVEL: small})
             closely = [*range(min(layers, given)), *range(given, len(asked))]
             difference, values = self._compare(traced, asked, closely)
             replies: list[Reply] = []
@@ -184,6 +194,7 @@ class DeviceCheck:
             problems = [] if difference is None else [str(difference)]
             whole = difference is None and bool(replies)
             problems += [*self._broken_promises(replies), *sizes.problems]
+            problems += self._stack_problems(plain.image, bounds, replies)
             return DeviceResult(
                 core=self._core.title,
                 compiler=self._tools.version,
@@ -194,9 +205,11 @@ class DeviceCheck:
                 values=values,
                 difference=difference,
                 accuracy=self._accuracy(replies, labels) if whole and labels is not None else None,
+                counts=self._core.counter.counts,
                 instructions=_count(plain, replies[:given]) if whole and given else None,
                 stated=self._report["bytes"],
                 stack=max(reply.stack for reply in replies) if whole else None,
+                bounds=bounds,
                 sizes=sizes,
                 code=image_sizes(plain.image, self._export.prefix, self._report).code,
                 problems=tuple(problems),
@@ -248,6 +261,22 @@ class DeviceCheck:
         if stack > stated["stack"]:
             problems.append(f"a call used {stack} bytes of stack, the header states {stated['stack']}")
         return problems
+
+    def _bounds(self, images: dict[str, Image]) -> tuple[StackBound, ...]:
+        """What the call graph of each image says, by level of optimisation."""
+        found = (image_stack(image, self._export.prefix, level) for level, image in images.items())
+        return tuple(bound for bound in found if bound is not None)
+
+    def _stack_problems(
+        self, image: Image, bounds: Sequence[StackBound], replies: Sequence[Reply]
+    ) -> Iterator[str]:
+        """What call graphs have against the header, and painted stack against the call graph."""
+        for bound in bounds:
+            yield from contradictions(bound, self._report["bytes"]["stack"])
+        painted = max((reply.stack for reply in replies), default=0)
+        computed = answer_stack(image) if bounds else None
+        if computed is not None and painted > computed:
+            yield f"a call used {painted} bytes of stack, the call graph allows {computed}"
 
     def _accuracy(self, replies: Sequence[Reply], labels: Sequence[str]) -> float | None:
         names = self._folder.labels

@@ -15,21 +15,27 @@ class Counter:
     """A timer of the board that counts instructions when the emulator's clock is tied to them.
 
     Attributes:
-        kind: what must be done to start it (see harness/device.c).
+        kind: what must be done to start it (see harness/device.c); `fuel` is no timer but what a runtime of
+            WebAssembly burns: one for nearly every operator of the module.
         address: where its value is read.
         shift: the emulator lets 2^shift nanoseconds pass per instruction.
         megahertz: its rate.
     """
 
-    kind: Literal["timer", "system", "mtime"]
+    kind: Literal["timer", "system", "mtime", "fuel"]
     address: int
     shift: int
     megahertz: int
 
     @property
     def ticks_per_instruction(self) -> float:
-        """More than 1, so that no instruction is lost."""
+        """At least 1, so that no instruction is lost."""
         return (1 << self.shift) * self.megahertz / 1000
+
+    @property
+    def counts(self) -> str:
+        """What it counts, in words."""
+        return "fuel" if self.kind == "fuel" else "instructions"
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,8 @@ class Core:
     Attributes:
         name: as the command line knows it.
         title: as its maker writes it.
-        board: QEMU's machine.
-        gcc: flags of GCC.
+        board: QEMU's machine; empty if it has none.
+        gcc: flags of GCC; empty if it knows no such core.
         zig: flags of zig.
         counter: of the board.
         unicorn: name of unicorn's CPU model; None if it has none that runs the whole instruction set.
@@ -64,6 +70,11 @@ class Core:
     def riscv(self) -> bool:
         """Not an Arm core."""
         return self.name.startswith("rv")
+
+    @property
+    def wasm(self) -> bool:
+        """No core but a virtual one, which runs modules and not images."""
+        return self.name.startswith("wasm")
 
     @property
     def qemu(self) -> str:
@@ -132,6 +143,15 @@ CORES = {
             unicorn="UC_CPU_RISCV32_BASE32",
             flash=0x8000_0000,
             ram=0x8020_0000,
+        ),
+        Core(
+            "wasm32",
+            "WebAssembly",
+            "",
+            (),
+            ("-target", "wasm32-freestanding", "-mcpu=generic+simd128"),
+            Counter("fuel", 0, shift=0, megahertz=1000),
+            unicorn=None,
         ),
     )
 }

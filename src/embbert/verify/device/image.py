@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from embbert.verify.device.cores import FLASH_BYTES, RAM_BYTES
 from embbert.verify.device.linker import linker_script
+from embbert.verify.device.module import module_flags, read_map
 from embbert.verify.elf import ElfImage, read_image
+from embbert.verify.stack import FLAGS as CALL_GRAPH
+from embbert.verify.stack import writes_call_graphs
 from embbert.verify.toolchain import STRICT
 
 if TYPE_CHECKING:
@@ -41,16 +44,18 @@ class Image:
     """A linked program.
 
     Attributes:
-        path: the ELF file.
+        path: the ELF file, or the module of WebAssembly.
         core: what it runs on.
         tools: what built it.
         elf: what is in it.
+        call_graphs: of every unit; empty if the compiler writes none.
     """
 
     path: Path
     core: Core
     tools: Tools
     elf: ElfImage
+    call_graphs: tuple[Path, ...] = ()
 
 
 class Builder:
@@ -74,7 +79,8 @@ class Builder:
     ) -> None:
         self.export, self.core, self.tools = export, core, tools
         self._folder = folder
-        self._flags = [*MODEL_FLAGS, *STRICT, *flags]
+        self._graphs = tools.compiler == "gcc" and writes_call_graphs(tools.command)
+        self._flags = [*MODEL_FLAGS, *STRICT, *(CALL_GRAPH if self._graphs else ()), *flags]
 
     def build(self, switches: Sequence[str] = PLAIN, optimize: str = OPTIMIZE) -> Image:
         """An image of the harness with these switches on.
@@ -99,12 +105,20 @@ class Builder:
                 objects.append(self._object(source, "constants", [OPTIMIZE]))
             else:
                 objects.append(self._object(source, level, [optimize]))
+        if self.core.wasm:
+            return self._module(objects, self._folder / own / "module.wasm")
         kept = [f"/{source.stem}.o" for source in self.export.sources()]
         script = self._folder / "memory.ld"
         script.write_text(linker_script(self.core, prefix, kept, FLASH_BYTES, RAM_BYTES))
         path = self._folder / own / "image.elf"
         self.tools.link(objects, script, path)
-        return Image(path, self.core, self.tools, read_image(path))
+        graphs = tuple(unit.with_suffix(".ci") for unit in objects) if self._graphs else ()
+        return Image(path, self.core, self.tools, read_image(path), graphs)
+
+    def _module(self, objects: Sequence[Path], path: Path) -> Image:
+        placed = path.with_suffix(".map")
+        self.tools.link_module(objects, module_flags(placed, FLASH_BYTES + RAM_BYTES), path)
+        return Image(path, self.core, self.tools, read_map(placed, self.export.prefix))
 
     def _object(self, source: Path, place: str, flags: Sequence[str]) -> Path:
         """The object of a file, compiled unless it is there."""

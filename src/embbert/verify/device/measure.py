@@ -1,10 +1,12 @@
-"""Bytes of a linked image, by what they are, against what the export's report states."""
+"""Bytes of a linked image and of its stack, against what the export's report states."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from embbert.verify.device.linker import HARNESS
 from embbert.verify.sizes import Sizes, contradictions
+from embbert.verify.stack import StackBound, deepest_paths, read_call_graph, stack_bound
 
 if TYPE_CHECKING:
     from embbert.verify.device.image import Image
@@ -27,3 +29,16 @@ def image_sizes(image: Image, prefix: str, report: dict[str, Any]) -> Sizes:
     writable = sections.get(".data", 0) + sections.get(".bss", 0)
     problems = contradictions(constants, tokenizer, code, writable, report["bytes"])
     return Sizes(constants, tokenizer, code, writable, (), tuple(problems))
+
+
+def image_stack(image: Image, prefix: str, level: str) -> StackBound | None:
+    """What the call graph of the model says, without harness and `memcpy`; None if there is none."""
+    of_others = {*HARNESS, "memory.o"}
+    units = [path for path in image.call_graphs if f"{path.stem}.o" not in of_others]
+    return stack_bound(read_call_graph(units), prefix, level) if units else None
+
+
+def answer_stack(image: Image) -> int | None:
+    """Bytes of stack that the harness's measured call can take: its own frames and the model's below them."""
+    paths, _ = deepest_paths(read_call_graph(image.call_graphs))
+    return next((path.size for title, path in paths.items() if title.endswith(":answer_request")), None)

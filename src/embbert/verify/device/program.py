@@ -34,13 +34,17 @@ class DeviceProgram:
 
     Args:
         image: what to run.
-        counting: count instructions; without it unicorn is several times as fast.
+        counting: count instructions; without it unicorn and wasmtime are faster.
     """
 
     def __init__(self, image: Image, *, counting: bool = True) -> None:
         self.image = image
         if image.tools.emulator == "qemu":
             self.emulator: Emulator = Qemu(image)
+        elif image.tools.emulator == "wasmtime":
+            from embbert.verify.device.wasm import WasmCore  # noqa: PLC0415 - an extra
+
+            self.emulator = WasmCore(image, counting=counting)
         else:
             from embbert.verify.device.unicorn import UnicornCore  # noqa: PLC0415 - an extra
 

@@ -1,4 +1,4 @@
-"""Which cross compiler and which emulator: Debian's GCC with QEMU, or zig with unicorn, which pip brings."""
+"""Which cross compiler and which emulator: Debian's GCC with QEMU, or pip's zig with unicorn or wasmtime."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TOOLS = ("gcc", "zig")
 EXTRA = "emulate"
+ZIG = (sys.executable, "-m", "ziglang")
 GCC = {False: "arm-none-eabi-gcc", True: "riscv64-unknown-elf-gcc"}
 INSTALL = {
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi",
@@ -35,15 +36,19 @@ class Tools:
 
     Attributes:
         compiler: `gcc` or `zig`.
-        emulator: `qemu` or `unicorn`.
+        emulator: `qemu`, `unicorn` or `wasmtime`.
         command: of the compiler, with the core's flags.
         version: of the compiler.
     """
 
     compiler: Literal["gcc", "zig"]
-    emulator: Literal["qemu", "unicorn"]
+    emulator: Literal["qemu", "unicorn", "wasmtime"]
     command: tuple[str, ...]
     version: str
+
+    @property
+    def _name(self) -> str:
+        return self.command[0] if self.compiler == "gcc" else "zig"
 
     def compile(self, source: Path, out: Path, flags: Sequence[str]) -> None:
         """One object file.
@@ -51,7 +56,7 @@ class Tools:
         Raises:
             CheckFailed: the compiler refused.
         """
-        run_compiler([*self.command, "-c", *flags, str(source), "-o", str(out)], self.command[0], out.parent)
+        run_compiler([*self.command, "-c", *flags, str(source), "-o", str(out)], self._name, out.parent)
 
     def link(self, objects: Sequence[Path], script: Path, out: Path) -> None:
         """An image.
@@ -63,7 +68,17 @@ class Tools:
         start = ["-nostdlib"] if self.compiler == "gcc" else ["-Wl,-e,reset"]
         end = ["-lgcc"] if self.compiler == "gcc" else []
         flags = ["-Wl,--gc-sections", "-T", str(script), *map(str, objects), *end]
-        run_compiler([*self.command, *start, *flags, "-o", str(out)], self.command[0], out.parent)
+        run_compiler([*self.command, *start, *flags, "-o", str(out)], self._name, out.parent)
+
+    def link_module(self, objects: Sequence[Path], flags: Sequence[str], out: Path) -> None:
+        """A module of WebAssembly.
+
+        Raises:
+            CheckFailed: the linker refused.
+        """
+        # `zig cc` passes few flags on to this linker, so it is called by its own name.
+        command = [*ZIG, "wasm-ld", *flags, *map(str, objects), "-o", str(out)]
+        run_compiler(command, self._name, out.parent)
 
 
 def find_tools(core: Core, name: str | None = None) -> Tools:
@@ -73,6 +88,8 @@ def find_tools(core: Core, name: str | None = None) -> Tools:
         UsageError: there is no such set.
         ToolMissingError, MissingExtraError: it is not installed; the message says how to.
     """
+    if core.wasm and name is None:
+        name = "zig"
     if name is None:
         if missing_program(core) is None:
             name = "gcc"
@@ -84,6 +101,8 @@ def find_tools(core: Core, name: str | None = None) -> Tools:
             other = f'\n  or, without root, run  pip install "embbert[{EXTRA}]"' if core.unicorn else ""
             raise ToolMissingError(" and ".join(absent), f"apt-get install {packages}{other}")
     if name == "gcc":
+        if core.wasm:
+            raise UsageError(f"GCC makes no {core.title}: run without --tools, or with --tools zig")
         absent_tool = missing_program(core)
         if absent_tool is not None:
             raise ToolMissingError(absent_tool, INSTALL[absent_tool])
@@ -91,15 +110,14 @@ def find_tools(core: Core, name: str | None = None) -> Tools:
         return Tools("gcc", "qemu", (program, *core.gcc), version_of((program,)))
     if name != "zig":
         raise UsageError(f"there are no tools {name!r}; there are: {', '.join(TOOLS)}")
-    if not _has("ziglang") or not _has("unicorn"):
-        raise MissingExtraError(f"running on {core.title} with zig and unicorn", EXTRA)
-    emulator: Literal["qemu", "unicorn"] = "unicorn"
-    if core.unicorn is None:
+    emulator: Literal["qemu", "unicorn", "wasmtime"] = "wasmtime" if core.wasm else "unicorn"
+    if not _has("ziglang") or not _has(emulator):
+        raise MissingExtraError(f"running on {core.title} with zig and {emulator}", EXTRA)
+    if core.unicorn is None and not core.wasm:
         if not shutil.which(core.qemu):
             raise ToolMissingError(f"unicorn has no {core.title}; {core.qemu}", INSTALL[core.qemu])
         emulator = "qemu"
-    command = (sys.executable, "-m", "ziglang")
-    return Tools("zig", emulator, (*command, "cc", *core.zig), "zig " + version_of((*command, "version"), ()))
+    return Tools("zig", emulator, (*ZIG, "cc", *core.zig), "zig " + version_of((*ZIG, "version"), ()))
 
 
 def missing_program(core: Core) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import struct
 import sys
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from unicorn import unicorn_const as const
 from embbert.errors import CheckFailed
 from embbert.verify.device.cores import FLASH_BYTES, RAM_BYTES
 from embbert.verify.device.fault import describe
+from embbert.verify.device.semihosting import Semihosting
 from embbert.verify.toolchain import run_compiler
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
     from embbert.verify.device.image import Image
 
-OPEN, WRITE_TEXT, WRITE, READ, EXIT = 1, 4, 5, 6, 0x20
-"""Semihosting operations that harness/device.c uses."""
-
-REQUESTS, REPLIES = 1, 2
 BREAKPOINT = 7
 EBREAK = bytes.fromhex("73001000")
 PAGE = 0x1000
@@ -64,8 +60,6 @@ class UnicornCore:
         self._known = (ctypes.c_uint32 * (FLASH_BYTES // 2))()
         self._counter.known = ctypes.addressof(self._known)
         self._hook = _count_function(image.path.parent) if counting else None
-        self._requests, self._replies, self._said = b"", bytearray(), ""
-        self._exit: int | None = None
 
     def run(self, requests: bytes) -> bytes:
         """What the harness answers to these requests.
@@ -73,13 +67,15 @@ class UnicornCore:
         Raises:
             CheckFailed: the program faulted, or ended otherwise than it should.
         """
-        core = self._start(requests)
+        core = self._start()
+        self._host = Semihosting(requests, core.mem_read, core.mem_write)
         at: int | None = self._image.elf.entry
         while at is not None:
             at = self._emulate(core, at)
-        if self._exit != 0:
-            raise CheckFailed(describe(self._image, -1 if self._exit is None else self._exit, self._said))
-        return bytes(self._replies)
+        code, said = self._host.code, self._host.said
+        if code != 0:
+            raise CheckFailed(describe(self._image, -1 if code is None else code, said))
+        return bytes(self._host.replies)
 
     def _emulate(self, core: Any, start: int) -> int | None:  # noqa: ANN401
         """Run from an address; where to go on, or None at the end."""
@@ -90,13 +86,12 @@ class UnicornCore:
             # On RISC-V a breakpoint is an error to unicorn, not an interrupt.
             if self._core.riscv and bytes(core.mem_read(at, 4)) == EBREAK:
                 self._answer(core)
-                return at + 4 if self._exit is None else None
-            self._said = f"fault at 0x{at:08x}\n{error}"
+                return at + 4 if self._host.code is None else None
+            self._host.said = f"fault at 0x{at:08x}\n{error}"
         return None
 
-    def _start(self, requests: bytes) -> Any:  # noqa: ANN401 - unicorn's own type varies by version
+    def _start(self) -> Any:  # noqa: ANN401 - unicorn's own type varies by version
         """A core with the image in its flash."""
-        self._requests, self._replies, self._said, self._exit = requests, bytearray(), "", None
         if self._core.riscv:
             core = unicorn.Uc(const.UC_ARCH_RISCV, const.UC_MODE_RISCV32)
             core.ctl_set_cpu_model(getattr(riscv_const, self._core.unicorn or ""))
@@ -139,7 +134,7 @@ class UnicornCore:
         pc = self._register("PC")
         at = int(core.reg_read(pc))
         if number != BREAKPOINT:
-            self._said = f"fault at 0x{at:08x}\nexception {number}"
+            self._host.said = f"fault at 0x{at:08x}\nexception {number}"
             core.emu_stop()
             return
         self._answer(core)
@@ -149,25 +144,9 @@ class UnicornCore:
         """A semihosting call: operation and result in one register, address of the arguments in the next."""
         first, second = ("A0", "A1") if self._core.riscv else ("R0", "R1")
         operation, arguments = (core.reg_read(self._register(name)) for name in (first, second))
-        core.reg_write(self._register(first), self._semihosting(core, operation, arguments))
-
-    def _semihosting(self, core: Any, operation: int, arguments: int) -> int:  # noqa: ANN401
-        if operation == WRITE_TEXT:
-            self._said += bytes(core.mem_read(arguments, 80)).split(b"\0")[0].decode("latin-1")
-            return 0
-        one, two, three = struct.unpack("<III", core.mem_read(arguments, 12))
-        if operation == OPEN:
-            return REQUESTS if bytes(core.mem_read(one, three)) == b"requests" else REPLIES
-        if operation == WRITE:
-            self._replies += core.mem_read(two, three)
-            return 0
-        if operation == READ:
-            piece, self._requests = self._requests[:three], self._requests[three:]
-            core.mem_write(two, piece)
-            return int(three - len(piece))
-        self._exit = int(two) if operation == EXIT else -1
-        core.emu_stop()
-        return 0
+        core.reg_write(self._register(first), self._host.answer(operation, arguments))
+        if self._host.code is not None:
+            core.emu_stop()
 
 
 def _count_function(folder: Path) -> ctypes.CDLL:

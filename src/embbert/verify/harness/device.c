@@ -3,7 +3,9 @@
  * Requests are read from the file `requests` beside the emulator, records written to `replies`. Nothing here interrupts
  * the program that is measured: instructions are counted by a timer that is only ever read. The macros come from
  * embbert.verify.device.cores: COUNTER_READ is the address to read, and COUNTER_TIMER, COUNTER_SYSTEM or COUNTER_MTIME
- * says what lies there. */
+ * says what lies there; with COUNTER_FUEL the runtime of WebAssembly is asked instead.
+ *
+ * A module of WebAssembly needs no start-up code: the runtime places its data and its stack, and lends it semihosting. */
 #include "harness.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -16,16 +18,27 @@
 enum semihosting { SYS_OPEN = 1, SYS_WRITE0 = 4, SYS_WRITE = 5, SYS_READ = 6, SYS_EXIT_EXTENDED = 0x20 };
 enum { OPEN_READ = 1, OPEN_WRITE = 5, EXIT_REASON = 0x20026 };
 
+#ifdef __wasm__
+/* From the linker. */
+#define stack_start __stack_low
+extern uint32_t stack_start[];
+#else
 /* From the linker script. */
 extern uint32_t harness_data_load[], harness_data_start[], harness_data_end[];
 extern uint32_t data_load[], data_start[], data_end[];
 extern uint32_t bss_start[], bss_end[];
 extern uint32_t stack_start[], stack_end[];
+#endif
 
 void start(void);
 void fault_at(uint32_t address);
 
-#ifdef __riscv
+#ifdef __wasm__
+#define FROM_HOST(name) __attribute__((import_module("host"), import_name(name)))
+FROM_HOST("semihosting") uintptr_t semihosting(uintptr_t operation, const void *arguments);
+FROM_HOST("fuel") uint32_t fuel(void);
+__asm__(".globaltype __stack_pointer, i32");
+#elif defined(__riscv)
 __asm__(
     ".section .vectors, \"ax\"\n"
     ".option arch, +zicsr\n"
@@ -215,7 +228,9 @@ uint32_t harness_stack(void (*function)(void))
     volatile uint32_t *word;
     uintptr_t here;
 
-#ifdef __riscv
+#ifdef __wasm__
+    __asm__ volatile("global.get __stack_pointer\n local.set %0" : "=r"(here));
+#elif defined(__riscv)
     __asm__ volatile("mv %0, sp" : "=r"(here));
 #else
     __asm__ volatile("mov %0, sp" : "=r"(here));
@@ -234,7 +249,9 @@ uint32_t harness_stack(void (*function)(void))
 /* Not inlined: an emulator that counts whole blocks then counts this call as one. */
 __attribute__((noinline)) uint32_t harness_ticks(void)
 {
-#ifdef COUNTER_TIMER
+#ifdef COUNTER_FUEL
+    return fuel();
+#elif defined(COUNTER_TIMER)
     return ~REGISTER(COUNTER_READ);
 #else
     return REGISTER(COUNTER_READ);
@@ -252,6 +269,7 @@ static void start_counter(void)
 #endif
 }
 
+#ifndef __wasm__
 static void copy(uint32_t *target, const uint32_t *end, const uint32_t *source)
 {
     while (target < end) {
@@ -259,16 +277,25 @@ static void copy(uint32_t *target, const uint32_t *end, const uint32_t *source)
     }
 }
 
-void start(void)
+static void place_data(void)
 {
     uint32_t *word;
-    int i;
 
     copy(harness_data_start, harness_data_end, harness_data_load);
     copy(data_start, data_end, data_load);
     for (word = bss_start; word < bss_end; word++) {
         *word = 0;
     }
+}
+#endif
+
+void start(void)
+{
+    int i;
+
+#ifndef __wasm__
+    place_data();
+#endif
     for (i = 0; i < GUARDS; i++) {
         memory.before[i] = GUARD;
         memory.after[i] = GUARD;

@@ -23,7 +23,14 @@ typedef uint32_t answer;
 
 #ifdef HARNESS_BLOB
 /* The file of weights, as memory-mapped flash would hold it. */
-__asm__(".section .rodata\n .balign 8\nharness_blob:\n .incbin \"" HARNESS_BLOB "\"\n .text\n");
+#ifdef __wasm__
+#define RODATA ".rodata.harness_blob, \"\", @"
+#define BLOB_END " .size harness_blob, . - harness_blob\n"
+#else
+#define RODATA ".rodata"
+#define BLOB_END " .text\n"
+#endif
+__asm__(".section " RODATA "\n .balign 8\nharness_blob:\n .incbin \"" HARNESS_BLOB "\"\n" BLOB_END);
 extern const uint8_t harness_blob[];
 static NAME(_weights) weights;
 #define WEIGHTS &weights,

@@ -83,8 +83,34 @@ def test_vectors_need_qemu_since_unicorn_has_none(installed):
     assert "-mcpu=cortex_m55+mve" in found.command
 
 
+def test_webassembly_takes_zig_and_wasmtime(installed):
+    installed("arm-none-eabi-gcc", "qemu-system-arm", "ziglang", "wasmtime")
+    for name in (None, "zig"):
+        found = tools.find_tools(CORES["wasm32"], name)
+        assert (found.compiler, found.emulator) == ("zig", "wasmtime")
+        assert "wasm32-freestanding" in found.command
+    with pytest.raises(
+        UsageError, match="GCC makes no WebAssembly: run without --tools, or with --tools zig"
+    ):
+        tools.find_tools(CORES["wasm32"], "gcc")
+    with pytest.raises(UsageError, match="there are: gcc, zig"):
+        tools.find_tools(CORES["wasm32"], "tcc")
+
+
+@pytest.mark.parametrize("there", [(), ("ziglang", "unicorn"), ("wasmtime", "unicorn")])
+def test_webassembly_names_the_packages_that_it_lacks(installed, there):
+    installed(*there)
+    with pytest.raises(MissingExtraError) as caught:
+        tools.find_tools(CORES["wasm32"])
+    assert str(caught.value) == (
+        "running on WebAssembly with zig and wasmtime needs more packages: run  "
+        'pip install "embbert[emulate]"'
+    )
+
+
 def test_counters_lose_no_instruction():
-    assert all(core.counter.ticks_per_instruction > 1 for core in CORES.values())
+    assert all(core.counter.ticks_per_instruction >= 1 for core in CORES.values())
+    assert {core.name for core in CORES.values() if core.counter.counts == "fuel"} == {"wasm32"}
 
 
 def test_the_linker_script_keeps_harness_and_model_apart():
