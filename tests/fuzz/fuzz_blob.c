@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (repair && bytes > NET_BLOB_BYTES) {
         bytes = NET_BLOB_BYTES;
     }
-    blob = calloc(repair ? NET_BLOB_BYTES : bytes + 1u, 1);
+    /* Exactly as large as it is said to be, so that a read beyond it is seen. */
+    blob = calloc(repair ? NET_BLOB_BYTES : bytes > 0u ? bytes : 1u, 1);
     memcpy(blob, data + (size > 0u), bytes);
     if (repair) {
         bytes = NET_BLOB_BYTES;

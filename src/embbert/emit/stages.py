@@ -83,7 +83,8 @@ def lift(shift: int, reach: int) -> int:
         0 if it is not needed, or not possible.
     """
     missing = max(0, HIGH_SHIFT - shift)
-    return missing if reach << missing <= INT32_MAX else 0
+    # The power of two is an int32 as well, whatever it multiplies.
+    return missing if max(reach, 1) << missing <= INT32_MAX else 0
 
 
 def scalars_of(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:

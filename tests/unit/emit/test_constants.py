@@ -5,7 +5,7 @@ import pytest
 
 import factory
 from embbert import footprint
-from embbert.emit.constants import Constant, constants, digest
+from embbert.emit.constants import LINE, Constant, constants, digest
 from embbert.quant.plan_io import plan_to_arrays
 
 
@@ -62,3 +62,13 @@ def test_digest_depends_on_every_value():
         constant.values.ravel()[-1] ^= 1
         assert digest(arrays) != digest(again)
         constant.values.ravel()[-1] ^= 1
+
+
+def test_lines_are_filled_to_the_last_column():
+    values = np.array([12] * 25 + [1] + [7] * 40, dtype=np.int8)
+    first, second, *rest = Constant("stage", "op", "field", values, "elements").text.split("\n")
+    assert first == "   " + " 12," * 25 + " 1,"
+    assert len(first) == LINE
+    assert second == "   " + " 7," * 34
+    assert len(second) == LINE - 1
+    assert rest == ["   " + " 7," * 6]

@@ -157,7 +157,8 @@ def test_lift_leaves_the_result_alone_and_cannot_overflow(shift, reach, data):
 
 
 @pytest.mark.parametrize(
-    ("shift", "reach", "bits"), [(33, 1, 0), (31, 2**20, 2), (31, 2**29, 0), (40, 2**31, 0)]
+    ("shift", "reach", "bits"),
+    [(33, 1, 0), (31, 2**20, 2), (31, 2**29, 0), (40, 2**31, 0), (3, 0, 30), (2, 0, 0), (1, 0, 0)],
 )
 def test_lift_is_what_is_missing_if_there_is_room(shift, reach, bits):
     assert lift(shift, reach) == bits

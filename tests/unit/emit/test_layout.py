@@ -1,14 +1,16 @@
 """The arena of a plan equals the formula that `embbert size` prints."""
 
+import dataclasses
 import itertools
 
 import pytest
 
 import factory
 from embbert import footprint
-from embbert.emit.layout import arena, arena_bytes
+from embbert.emit.layout import arena, arena_bytes, pooled_cols
 from embbert.emit.render import shortened
 from embbert.footprint import ALIGNMENT
+from embbert.quant.spec import Pool, Stage
 
 CONFIGS = [
     {"residual": residual, "pooling": pooling, "expansion": expansion, "num_layers": layers}
@@ -40,3 +42,28 @@ def test_regions_follow_each_other_without_gaps():
         assert region.padded_elements * {"int8_t": 1}.get(region.c_type, 2 + 2 * ("32" in region.c_type)) == (
             region.bytes
         )
+
+
+def test_shapes_for_people_leave_out_a_single_column():
+    regions = {
+        region.name: region for region in arena(factory.random_plan(factory.small_config(), classes=1))
+    }
+    assert regions["ids"].shape == "24"
+    assert regions["y"].shape == "4 x 12"
+    assert regions["x0"].shape == "24 x 12"
+    assert regions["logits"].shape == "1"
+    assert regions["scores"].shape == "4 x 24"
+    assert regions["sums"].shape == "1 x 12"
+
+
+def test_sums_have_room_for_the_widest_average():
+    plan = factory.random_plan(factory.small_config(), classes=5)
+    pools = tuple(Pool(name, name, "y", 0) for name in ("logits", "x0"))
+    for ops in (pools, pools[::-1]):
+        assert pooled_cols(dataclasses.replace(plan, stages=(Stage("all", "text", ops),))) == 12
+
+
+def test_without_an_average_there_is_one_sum():
+    plan = factory.random_plan(factory.small_config())
+    plan = dataclasses.replace(plan, stages=plan.stages[:1])
+    assert pooled_cols(plan) == arena(plan)[-1].elements == 1

@@ -5,9 +5,8 @@
 #include "embbert_ops.h"
 #include "embbert_scaling.h"
 
-#define HALVINGS 16 /* a weight this many powers of two below the largest rounds to 0 */
-#define STEPS 256   /* of the table, per power of two */
-#define LAST (HALVINGS * STEPS - 1) /* its weight is 0, as are all beyond it */
+#define STEPS 256u /* of the table, per power of two */
+#define LAST (16 * 256 - 1) /* 16 powers of two below the largest a weight rounds to 0, as do all beyond it */
 
 /* 2^(14 - f/256), rounded */
 static const uint16_t powers[STEPS] = {
@@ -94,7 +93,8 @@ void embbert_attend_rows(const embbert_attend *op, const int8_t *query, uint32_t
     embbert_products(keys, NULL, count, query, rows, cols, scores, EMBBERT_FACTOR_ROW(count), EMBBERT_FACTOR_STEP);
     for (row = 0; row < rows; row++) {
         const uint32_t sum = exponentials(op, scores, row, count);
-        ratio[row] = (int32_t)(((uint64_t)op->out_multiplier * ((uint64_t)1 << 24) + sum / 2u) / sum);
+        const uint64_t quotient = ((uint64_t)op->out_multiplier * ((uint64_t)1 << 24) + (uint64_t)sum / 2u) / sum;
+        ratio[row] = (int32_t)quotient;
     }
     for (; row < EMBBERT_ROWS; row++) {
         for (j = 0; j < count; j++) {

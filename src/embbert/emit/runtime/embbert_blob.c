@@ -8,6 +8,8 @@
 #define FINGERPRINT_AT 16u
 #define SMALLEST (FINGERPRINT_AT + EMBBERT_BLOB_FINGERPRINT + 4u)
 
+#define LARGEST ((uint64_t)INT32_MAX)
+
 /* CRC-32 as in Ethernet and zlib, four bits at a time: a table of 64 bytes. */
 static uint32_t crc32(const uint8_t *data, size_t bytes)
 {
@@ -115,10 +117,11 @@ static int shift_in_range(int32_t shift)
     return shift >= 1 && shift <= 62;
 }
 
-/* A lift brings a shift to where kernels take the upper half of a product; sums up to `reach` must survive it. */
+/* A lift brings a shift to where kernels take the upper half of a product; sums up to `reach` must survive it, and
+ * so must the power of two itself, which is all that is left where every sum is 0. */
 static int lift_in_range(uint32_t shift, uint32_t lift, uint64_t reach)
 {
-    return lift == 0u || (lift < EMBBERT_HIGH && shift + lift == EMBBERT_HIGH && reach << lift <= INT32_MAX);
+    return lift == 0u || (lift < 31u && shift + lift == EMBBERT_HIGH && reach << lift <= LARGEST);
 }
 
 static uint32_t magnitude(int32_t value)
@@ -126,7 +129,7 @@ static uint32_t magnitude(int32_t value)
     return value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
 }
 
-/* The largest magnitude of a bias with `count` products, whose weights lie `step` apart, or more than INT32_MAX. */
+/* The largest magnitude of a bias with `count` products, whose weights lie `step` apart, or more than LARGEST. */
 static uint64_t reach_of(const int8_t *weight, size_t step, uint32_t count, uint32_t input_limit, int32_t bias)
 {
     uint32_t i, sum = 0;
@@ -147,7 +150,7 @@ int embbert_linear_sound(const embbert_linear *op)
         const uint64_t reach = reach_of(op->weight + (size_t)o * op->inputs, 1u, op->inputs, limit, op->bias[o]);
         worst = reach > worst ? reach : worst;
     }
-    return worst <= INT32_MAX && in_range8(op->weight, (size_t)op->outputs * op->inputs) &&
+    return worst <= LARGEST && in_range8(op->weight, (size_t)op->outputs * op->inputs) &&
            in_range32(op->multiplier, op->outputs) && shift_in_range(op->shift) &&
            lift_in_range(op->shift, op->lift, worst);
 }
@@ -162,7 +165,7 @@ int embbert_conv_sound(const embbert_conv *op)
         const uint64_t reach = reach_of(op->weight + c, channels, op->taps, 127u, op->bias[c]);
         worst = reach > worst ? reach : worst;
     }
-    return worst <= INT32_MAX && in_range8(op->weight, (size_t)op->taps * channels) &&
+    return worst <= LARGEST && in_range8(op->weight, (size_t)op->taps * channels) &&
            in_range32(op->multiplier, channels) && in_range8(op->table, 256u) && shift_in_range(op->shift);
 }
 
@@ -171,7 +174,7 @@ int embbert_embed_sound(const embbert_embed *op, uint32_t vocab_size, uint32_t m
     const uint64_t worst = (uint64_t)op->rank * 127u * 127u; /* of any table and weight */
     const size_t weights = (size_t)op->rank * op->cols;
 
-    return worst <= INT32_MAX && in_range8(op->token_table, (size_t)vocab_size * op->rank) &&
+    return worst <= LARGEST && in_range8(op->token_table, (size_t)vocab_size * op->rank) &&
            in_range8(op->position_table, (size_t)max_length * op->rank) && in_range8(op->token_weight, weights) &&
            in_range8(op->position_weight, weights) && in_range32(op->token_multiplier, op->cols) &&
            in_range32(op->position_multiplier, op->cols) && in_range16(op->segment_table, (size_t)2u * op->cols) &&
@@ -195,9 +198,10 @@ static int32_t half_of(uint64_t sum)
 int embbert_norm_sound(const embbert_norm *op)
 {
     const uint64_t squares = (uint64_t)op->cols * 32767u * 32767u;
+    const int32_t shift = op->shift;
 
     return op->epsilon >= 1u && op->epsilon < (uint64_t)1 << 62 && in_range16(op->gain, op->cols) &&
-           shift_in_range(op->shift + half_of(op->epsilon)) && shift_in_range(op->shift + half_of(op->epsilon + squares));
+           shift_in_range(shift + half_of(op->epsilon)) && shift_in_range(shift + half_of(op->epsilon + squares));
 }
 
 int embbert_attend_sound(const embbert_attend *op)

@@ -65,7 +65,7 @@ static void add_taps(const embbert_conv *op, const int8_t *weight, const int8_t 
 }
 
 /* Of four rows, the taps for which all have a token are taken together, and what single rows have beyond them
- * alone. */
+ * alone. There are such taps: `left` < `taps`, and four rows have four tokens. */
 static void add_rows(const embbert_conv *op, const int8_t *weight, const int8_t *text, uint32_t count,
                      uint32_t first_row, uint32_t rows, uint32_t width, int32_t *sums)
 {
@@ -75,15 +75,12 @@ static void add_rows(const embbert_conv *op, const int8_t *weight, const int8_t 
     if (rows == EMBBERT_ROWS) {
         common.from = taps_of(op, count, first_row).from;
         common.to = taps_of(op, count, first_row + rows - 1u).to;
-        if (common.from >= common.to) {
-            common.from = common.to = 0u;
-        }
         add_taps(op, weight, text, first_row, rows, common, width, sums);
     }
     for (row = 0; row < rows; row++) {
         const uint32_t token = first_row + row;
         const span own = taps_of(op, count, token);
-        const span before = {own.from, embbert_smaller(common.from, own.to)};
+        const span before = {own.from, common.from};
         const span after = {common.to > own.from ? common.to : own.from, own.to};
         add_taps(op, weight, text, token, 1u, before, width, embbert_row(sums, row));
         add_taps(op, weight, text, token, 1u, after, width, embbert_row(sums, row));

@@ -43,8 +43,8 @@ static inline uint32_t odd_bytes(uint32_t word)
 #else
 #define READ_TWO(low, high, words) \
     do {                           \
-        low = *(words)++;          \
-        high = *(words)++;         \
+        (low) = *(words)++;        \
+        (high) = *(words)++;       \
     } while (0)
 #define START_READING(words) ((void)0)
 #define END_READING(a, b, c, d) ((void)0)
@@ -52,7 +52,8 @@ static inline uint32_t odd_bytes(uint32_t word)
 /* The same in plain C, so that these loops can be tested on any machine. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {
-    return sum + (int16_t)(a & 0xffffu) * (int16_t)(b & 0xffffu) + (int16_t)(a >> 16) * (int16_t)(b >> 16);
+    return sum + (int32_t)(int16_t)(a & 0xffffu) * (int16_t)(b & 0xffffu) +
+           (int32_t)(int16_t)(a >> 16) * (int16_t)(b >> 16);
 }
 
 static inline uint32_t even_bytes(uint32_t word)
@@ -87,7 +88,7 @@ static inline uint32_t load_rest(const int8_t *bytes, uint32_t count)
 
 /* For every four inputs the even bytes of four rows, then the odd ones. Missing inputs are zeros; where there are
  * fewer rows the last one stands in for the others. */
-static void widen(const int8_t *x, uint32_t rows, uint32_t stride, uint32_t count, uint32_t *packed)
+static void widen_rows(const int8_t *x, uint32_t rows, uint32_t stride, uint32_t count, uint32_t *packed)
 {
     uint32_t row, i;
 
@@ -118,7 +119,7 @@ static inline void four_rows(const int8_t *weight, const uint32_t *x, uint32_t c
     START_READING(x);
 #define STEP(four)                  \
     do {                            \
-        word = four;                \
+        word = (four);              \
         pair = even_bytes(word);    \
         READ_TWO(low, high, x);     \
         s0 = smlad(pair, low, s0);  \
@@ -155,7 +156,7 @@ static inline void four_rows(const int8_t *weight, const uint32_t *x, uint32_t c
     sums[3] = s3;
 }
 
-/* One row: x as `widen` leaves it, of which the first of four is used. */
+/* One row: x as `widen_rows` leaves it, of which the first of four is used. */
 static inline int32_t one_row(const int8_t *weight, const uint32_t *x, uint32_t count, int32_t sum)
 {
     uint32_t i, word;
@@ -187,7 +188,7 @@ void embbert_products(const int8_t *weight, const int32_t *bias, uint32_t output
     }
     for (first = 0; first < count; first += CHUNK) {
         const uint32_t length = embbert_smaller(CHUNK, count - first);
-        widen(x + first, rows, count, length, packed);
+        widen_rows(x + first, rows, count, length, packed);
         for (o = 0; o < outputs; o++) {
             const int8_t *w = weight + (size_t)o * count + first;
             if (rows == 1u) {

@@ -59,7 +59,7 @@ static void store_any(const embbert_linear *op, const int32_t *sums, uint32_t fi
 }
 
 /* Outputs first .. first + width - 1 of one row. */
-static void store(const embbert_linear *op, int32_t *sums, uint32_t row, uint32_t first, uint32_t width, void *out)
+static void store_row(const embbert_linear *op, int32_t *sums, uint32_t row, uint32_t first, uint32_t width, void *out)
 {
     const size_t at = (size_t)row * op->outputs + first;
     const uint32_t element = op->target == EMBBERT_INT8 ? 1u : op->target == EMBBERT_INT32 ? 4u : 2u;
@@ -113,7 +113,7 @@ void embbert_linear_rows(const embbert_linear *op, const void *source, uint32_t 
             }
         }
         for (row = 0; row < rows; row++) {
-            store(op, embbert_row(sums, row), row, first, width, out);
+            store_row(op, embbert_row(sums, row), row, first, width, out);
         }
     }
 }

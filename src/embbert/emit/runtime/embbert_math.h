@@ -61,7 +61,9 @@ static inline int32_t embbert_clamp32(int64_t value)
 /* The accumulator whose bits are `bits`: sums are taken modulo 2^32 and are known to fit at the end. */
 static inline int32_t embbert_from_bits(uint32_t bits)
 {
-    return bits <= (uint32_t)INT32_MAX ? (int32_t)bits : (int32_t)(bits - 0x80000000u) + INT32_MIN;
+    const uint32_t above = bits - 0x80000000u;
+
+    return bits <= (uint32_t)INT32_MAX ? (int32_t)bits : (int32_t)above + INT32_MIN;
 }
 
 /* The same for values that fit 32 bits. Where values go through registers one by one, a single comparison passes
@@ -92,7 +94,7 @@ static inline uint32_t embbert_isqrt(uint32_t value)
     while (bit > value) {
         bit >>= 2;
     }
-    for (; bit != 0; bit >>= 2) {
+    for (; bit != 0u; bit >>= 2) {
         if (value >= root + bit) {
             value -= root + bit;
             root = (root >> 1) + bit;

@@ -7,12 +7,12 @@ static uint32_t bit_length(uint64_t value)
 {
     uint32_t rest = (uint32_t)value, bits = 1, step;
 
-    if (value >> 32 != 0) {
+    if (value >> 32 != 0u) {
         rest = (uint32_t)(value >> 32);
         bits += 32u;
     }
-    for (step = 16; step != 0; step >>= 1) {
-        if (rest >> step != 0) {
+    for (step = 16; step != 0u; step >>= 1) {
+        if (rest >> step != 0u) {
             rest >>= step;
             bits += step;
         }
@@ -38,23 +38,25 @@ static void norm_row(const embbert_norm *op, const int16_t *restrict x, int8_t *
     const int16_t *restrict gain = op->gain;
     const uint32_t cols = op->cols;
     uint64_t sum = op->epsilon;
-    int32_t inverse, half;
-    uint32_t c, bits, shift, scaled;
+    int32_t inverse;
+    uint32_t c, bits, even, shift, scaled;
 
     for (c = 0; c < cols; c++) {
-        sum += (uint32_t)((int32_t)x[c] * x[c]);
+        const int32_t square = (int32_t)x[c] * x[c];
+        sum += (uint32_t)square;
     }
     /* An even shift brings the sum into 2^30 .. 2^32 - 1; half of it is undone after the root. */
     bits = bit_length(sum);
     if (bits >= 31u) {
-        half = (int32_t)((bits - 31u) / 2u);
-        scaled = (uint32_t)(sum >> (2 * half));
+        even = (bits - 31u) & ~1u;
+        scaled = (uint32_t)(sum >> even);
+        shift = op->shift + even / 2u;
     } else {
-        half = -(int32_t)((32u - bits) / 2u);
-        scaled = (uint32_t)(sum << (-2 * half));
+        even = (32u - bits) & ~1u;
+        scaled = (uint32_t)(sum << even);
+        shift = op->shift - even / 2u;
     }
-    inverse = (int32_t)((uint32_t)INT32_MAX / embbert_isqrt(scaled));
-    shift = (uint32_t)(op->shift + half);
+    inverse = INT32_MAX / (int32_t)embbert_isqrt(scaled);
     if (shift >= EMBBERT_HIGH) {
         embbert_gain(x, gain, inverse, shift, cols, out);
     } else {

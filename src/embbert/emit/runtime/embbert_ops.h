@@ -8,7 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum embbert_type { EMBBERT_INT8, EMBBERT_INT16, EMBBERT_INT16_ADD, EMBBERT_INT32 } embbert_type;
+/* What the rows of a matrix product hold. */
+#define EMBBERT_INT8 0u
+#define EMBBERT_INT16 1u
+#define EMBBERT_INT16_ADD 2u /* adds to what is there */
+#define EMBBERT_INT32 3u
 
 /* Token, position and segment to a row: the sum of two requantised products and a table entry, clamped. */
 typedef struct embbert_embed {
@@ -44,8 +48,8 @@ typedef struct embbert_linear {
     uint16_t outputs;
     uint8_t shift;
     uint8_t lift;   /* bits by which the sums can be shifted up before they are multiplied, without overflow */
-    uint8_t source; /* embbert_type of the rows read: INT8 or INT16 */
-    uint8_t target; /* embbert_type of the rows written; INT16_ADD adds to what is there */
+    uint8_t source; /* of the rows read: EMBBERT_INT8 or EMBBERT_INT16 */
+    uint8_t target; /* of the rows written: any of them */
 } embbert_linear;
 
 /* Attention of each row's query over the rows of the text, which are keys and values at once. */

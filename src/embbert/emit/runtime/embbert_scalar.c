@@ -125,7 +125,8 @@ void embbert_products(const int8_t *weight, const int32_t *bias, uint32_t output
         }
         if (o < outputs) {
             for (r = 0; r < 4u; r++) {
-                unpaired[r] = unpaired[4u + r] = sums[4u * o + r];
+                unpaired[r] = sums[4u * o + r];
+                unpaired[4u + r] = unpaired[r];
             }
             two_outputs(w, w, packed, length, unpaired);
             for (r = 0; r < 4u; r++) {
@@ -190,7 +191,7 @@ static void four_windows(const int8_t *weight, uint32_t step, const int8_t *text
 #define TAP(a, b, c, d)       \
     do {                      \
         const int32_t w = *weight; \
-        d = *text;            \
+        (d) = *text;          \
         weight += step;       \
         text += stride;       \
         s0 += w * (a);        \
@@ -235,9 +236,10 @@ static void one_window(const int8_t *weight, uint32_t step, const int8_t *text, 
 void embbert_window(const int8_t *weight, uint32_t step, const int8_t *text, uint32_t stride, uint32_t taps,
                     uint32_t rows, uint32_t columns, int32_t *sums)
 {
-    uint32_t c, r;
+    uint32_t r;
 
     if (rows == EMBBERT_ROWS && taps != 0u) {
+        uint32_t c;
         for (c = 0; c < columns; c++) {
             four_windows(weight + c, step, text + c, stride, taps, sums + 4u * c);
         }

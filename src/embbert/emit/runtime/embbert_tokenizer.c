@@ -1,13 +1,10 @@
 #include "embbert_tokenizer.h"
 
-/* What a code point does; larger values are ACT_SEQUENCE + a place in `sequence`. */
-enum action {
-    ACT_DROP = 0,     /* vanishes */
-    ACT_SPACE = 1,    /* ends a piece */
-    ACT_WORD = 2,     /* itself, inside a piece */
-    ACT_ISOLATED = 3, /* itself, as a piece of its own */
-    ACT_SEQUENCE = 4
-};
+/* What a code point does: vanishes (0), one of these, or ACT_SEQUENCE + a place in `sequence`. */
+#define ACT_SPACE 1u    /* ends a piece */
+#define ACT_WORD 2u     /* itself, inside a piece */
+#define ACT_ISOLATED 3u /* itself, as a piece of its own */
+#define ACT_SEQUENCE 4u
 
 /* An element of `sequence`: a symbol (or UNKNOWN) and two flags. */
 #define SEQ_MORE 0x8000u     /* another element follows */
@@ -124,12 +121,12 @@ static void end_piece(encoder *enc)
 static void add_symbol(encoder *enc, uint32_t symbol, int isolated)
 {
     const uint16_t *table;
-    if (isolated || enc->length == EMBBERT_MAX_PIECE) {
+    if (isolated != 0 || enc->length == EMBBERT_MAX_PIECE) {
         end_piece(enc);
     }
     table = enc->length == 0u ? enc->tok->symbol_start : enc->tok->symbol_inside;
     enc->piece[enc->length++] = symbol == UNKNOWN ? (uint16_t)EMBBERT_UNK : table[symbol];
-    if (isolated) {
+    if (isolated != 0) {
         end_piece(enc);
     }
 }
@@ -143,13 +140,15 @@ static void add_code(encoder *enc, uint32_t code)
     } else if (action == ACT_WORD || action == ACT_ISOLATED) {
         add_symbol(enc, symbol_of(enc->tok, code), action == ACT_ISOLATED);
     } else if (action >= ACT_SEQUENCE) {
-        const uint16_t *element = &enc->tok->sequence[action - ACT_SEQUENCE];
-        for (;; element++) {
-            add_symbol(enc, *element & UNKNOWN, (*element & SEQ_ISOLATED) != 0u);
-            if ((*element & SEQ_MORE) == 0u) {
-                break;
-            }
-        }
+        const uint16_t *next = &enc->tok->sequence[action - ACT_SEQUENCE];
+        uint32_t element;
+        do {
+            element = *next;
+            next++;
+            add_symbol(enc, element & UNKNOWN, (element & SEQ_ISOLATED) != 0u);
+        } while ((element & SEQ_MORE) != 0u);
+    } else {
+        /* it vanishes */
     }
 }
 
@@ -233,7 +232,7 @@ uint32_t embbert_encode(const embbert_tokenizer *tok, const char *text, size_t t
 uint32_t embbert_encode_pair(const embbert_tokenizer *tok, const char *a, size_t a_bytes, const char *b,
                              size_t b_bytes, uint16_t *ids, uint32_t max_length)
 {
-    size_t first, second, shorter, room;
+    size_t first, second, room;
     uint32_t count;
     if (max_length < 3u) {
         return 0;
@@ -243,7 +242,7 @@ uint32_t embbert_encode_pair(const embbert_tokenizer *tok, const char *a, size_t
     first = encode_text(tok, a, a_bytes, NULL, SIZE_MAX);
     second = encode_text(tok, b, b_bytes, NULL, SIZE_MAX);
     if (first > room || second > room - first) {
-        shorter = first < second ? first : second;
+        size_t shorter = first < second ? first : second;
         shorter = shorter < room / 2u ? shorter : room / 2u;
         if (first > second) {
             first = room - shorter;
@@ -255,8 +254,9 @@ uint32_t embbert_encode_pair(const embbert_tokenizer *tok, const char *a, size_t
     }
     ids[0] = EMBBERT_CLS;
     count = 1u + (uint32_t)encode_text(tok, a, a_bytes, ids + 1, first);
-    ids[count++] = EMBBERT_SEP;
+    ids[count] = EMBBERT_SEP;
+    count++;
     count += (uint32_t)encode_text(tok, b, b_bytes, ids + count, second);
-    ids[count++] = EMBBERT_SEP;
-    return count;
+    ids[count] = EMBBERT_SEP;
+    return count + 1u;
 }

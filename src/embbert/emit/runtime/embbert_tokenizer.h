@@ -23,7 +23,7 @@ enum { EMBBERT_MAX_PIECE = 64 };
  * sorted by code point: the lower 16 bits are stored, and planes[p] is where those with upper bits p begin. */
 typedef struct embbert_tokenizer {
     const uint16_t *run_first;     /* first code point of each run; every plane begins with a run */
-    const uint16_t *run_action;    /* what its code points do: enum action in embbert_tokenizer.c */
+    const uint16_t *run_action;    /* what its code points do: ACT_ in embbert_tokenizer.c */
     const uint16_t *run_planes;    /* [18] */
     const uint16_t *sequence;      /* what a code point turns into, if not into itself */
     const uint16_t *symbol_code;   /* the characters that have a token */

@@ -50,7 +50,7 @@ static inline void add4(const int8_t *weight, const int8_t *x, uint32_t stride, 
     uint32_t i;
 
     for (i = 0; i < count; i++) {
-        const factor w = offset_weight(weight[i]);
+        const int32_t w = offset_weight(weight[i]);
         s0 += w * x[i];
         s1 += w * x1[i];
         s2 += w * x2[i];
@@ -68,7 +68,7 @@ static inline int32_t dot(const int8_t *weight, const int8_t *x, uint32_t count)
     uint32_t i;
 
     for (i = 0; i < count; i++) {
-        sum += offset_weight(weight[i]) * x[i];
+        sum += (int32_t)offset_weight(weight[i]) * x[i];
     }
     return sum;
 }
@@ -78,7 +78,10 @@ static inline void dot4(const int8_t *weight, const int8_t *x, uint32_t count, i
 {
     uint32_t i = 0;
 
-    sums[0] = sums[1] = sums[2] = sums[3] = 0;
+    sums[0] = 0;
+    sums[1] = 0;
+    sums[2] = 0;
+    sums[3] = 0;
 #ifndef __OPTIMIZE_SIZE__
     /* Lengths that the compiler knows, which it turns into better code. */
     for (; count - i >= 128u; i += 128u) {

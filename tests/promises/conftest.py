@@ -1,0 +1,41 @@
+"""Exports of a small model, and every compiler that there is."""
+
+import importlib.util
+import shutil
+import sys
+
+import pytest
+
+import folders
+from embbert.emit.c99 import export_c
+from embbert.quant.plan_io import load_plan
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """(folder, plan) of a small classifier."""
+    folder = folders.small_folder(tmp_path_factory.mktemp("model") / "model")
+    return folder, load_plan(folder)
+
+
+@pytest.fixture(scope="session")
+def exports(model, tmp_path_factory):
+    """Folders of C by how the weights are carried. Tests that damage them work on copies."""
+    place = tmp_path_factory.mktemp("exports")
+    for weights in ("constants", "blob"):
+        export_c(*model, place / weights, weights=weights)
+    return {"constants": place / "constants", "blob": place / "blob"}
+
+
+@pytest.fixture(scope="session")
+def need():
+    """Skips with the reason where a program, or zig, is missing; zig's command begins with Python's."""
+
+    def check(*programs):
+        for program in programs:
+            if program == sys.executable and importlib.util.find_spec("ziglang") is None:
+                pytest.skip('zig is not installed: pip install "embbert[emulate]"')
+            if shutil.which(program) is None:
+                pytest.skip(f"{program} is not installed")
+
+    return check
