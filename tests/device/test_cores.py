@@ -110,6 +110,10 @@ def test_weights_in_a_file_run_too(model, tools, core):
     tools(core, None)
     result = verify_device(*model, core, folders.TEXTS, layers=1, weights="blob")
     assert result.problems == ()
+    blob_bytes = result.stated["blob"]
+    # Each byte goes through the checksum, half by half, and through a check of its range.
+    assert result.instructions is not None
+    assert 8 * blob_bytes < (result.instructions.opening or 0) < 60 * blob_bytes
 
 
 @pytest.mark.slow

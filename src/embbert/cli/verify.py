@@ -206,3 +206,5 @@ def _add_counts(table: "Table", result: "DeviceResult") -> None:
         table.add_row(f"{what}, mean", f"{counted.call:,.0f}", "")
         table.add_row("  to make the tokens", f"{counted.encode:,.0f}", "")
         table.add_row(f"{what}, most", f"{counted.most:,} ({counted.most_tokens} tokens)", "")
+        if counted.opening is not None:
+            table.add_row("  to check the weights, once", f"{counted.opening:,}", "")

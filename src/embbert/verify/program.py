@@ -65,6 +65,7 @@ class Reply:
         refused: an arena one byte too small was refused; only on a device.
         guarded: the bytes around the arena are untouched; only on a device.
         self_test: status of the boot self-test; only in the first reply of a run on a device.
+        opening: ticks for checking a file of weights; only there, and only with such a file.
     """
 
     status: int = -1
@@ -78,6 +79,7 @@ class Reply:
     refused: bool = False
     guarded: bool = False
     self_test: int | None = None
+    opening: int | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,8 @@ def replies(data: bytes) -> Iterator[Reply]:
             reply.refused, reply.guarded = reader.number() == 1, reader.number() == 1
         elif tag == b"F":
             reply.self_test = reader.number()
+        elif tag == b"O":
+            reply.opening = reader.number()
         elif tag == b"E":
             reply.status = reader.number()
             reply.trace = {name: np.concatenate(rows) for name, rows in parts.items()}

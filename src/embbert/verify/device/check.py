@@ -44,6 +44,7 @@ class Instructions:
         call: of a whole classification, the mean; `encode` is part of it.
         most: of the longest call.
         most_tokens: of the text of that call.
+        opening: of checking a file of weights, once; None without one.
     """
 
     tokens: float
@@ -51,6 +52,7 @@ class Instructions:
     call: float
     most: int
     most_tokens: int
+    opening: int | None
 
 
 @dataclass(frozen=True)
@@ -289,10 +291,12 @@ class DeviceCheck:
 def _count(program: DeviceProgram, replies: Sequence[Reply]) -> Instructions:
     calls = [program.instructions(reply.ticks[1]) for reply in replies]
     longest = calls.index(max(calls))
+    opening = replies[0].opening
     return Instructions(
         tokens=sum(len(reply.ids) for reply in replies) / len(replies),
         encode=sum(program.instructions(reply.ticks[0]) for reply in replies) / len(replies),
         call=sum(calls) / len(calls),
         most=calls[longest],
         most_tokens=len(replies[longest].ids),
+        opening=None if opening is None else program.instructions(opening),
     )

@@ -7,10 +7,11 @@
  *   'L' count logits...   logits          'S' bytes   stack of the call       'R' value   class or regression value
  *   'C' ticks ticks       of encoding the text, of the whole call             'K' name length, name, ticks  one operator
  *   'A' flag flag         an arena one byte too small was refused, the bytes around the arena are untouched
- *   'F' status            of the boot self-test                               'E' status  end of the request
+ *   'F' status            of the boot self-test, once                         'O' ticks   of checking the weights, once
+ *   'E' status            end of the request
  * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS and HARNESS_IDS_ONLY say which
- * functions it has; HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and HARNESS_CHECKS ask for 'S', for 'C' (and in a traced build 'K' in
- * place of 'T'), and for 'A' and 'F'. */
+ * functions it has; HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and
+ * HARNESS_CHECKS ask for 'S', for 'C' and 'O' (and in a traced build 'K' in place of 'T'), and for 'A' and 'F'. */
 #include "harness.h"
 
 #ifdef HARNESS_REGRESS
@@ -269,21 +270,31 @@ static void put_self_test(void)
 #endif
 }
 
-void harness_run(void *memory)
+static void open_weights(void)
 {
-    arena = memory;
 #ifdef HARNESS_BLOB
+#ifdef HARNESS_COUNT
+    const uint32_t start = harness_ticks();
+#endif
+
     if (NAME(_open)(harness_blob, CONSTANT(_BLOB_BYTES), &weights) != EMBBERT_OK) {
         harness_stop(HARNESS_BAD_WEIGHTS);
     }
-#endif
 #ifdef HARNESS_COUNT
-    {
-        const uint32_t start = harness_ticks();
-
-        reading = harness_ticks() - start;
-    }
+    harness_put("O", 1);
+    put_number(ticks_since(start));
 #endif
+#endif
+}
+
+void harness_run(void *memory)
+{
+    arena = memory;
+#ifdef HARNESS_COUNT
+    reading = harness_ticks();
+    reading = harness_ticks() - reading;
+#endif
+    open_weights();
     put_self_test();
     while (read_request()) {
         clear_arena();
