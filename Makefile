@@ -10,7 +10,7 @@ DEMO := demo
 # The matrices are small: one thread is no slower, and the result does not depend on the number of cores.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo device-demo test unit fuzz lint wheel clean
+.PHONY: help demo device-demo test unit fuzz mutation lint wheel clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -36,6 +36,9 @@ unit: $(VENV)/.installed-dev ## the quick tests
 
 fuzz: $(VENV)/.installed-dev ## feed libFuzzer's bytes to tokenizer and weights, FUZZ_SECONDS each (300)
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300) $(BIN)/python -m pytest tests/fuzz -q
+
+mutation: $(VENV)/.installed-dev ## change runtime and generator PER_FILE (20, or all) times each: what do the tests kill?
+	PYTHONPATH=tests $(BIN)/python -m mutation $(if $(filter all,$(PER_FILE)),--all,--per-file $(or $(PER_FILE),20)) $(MUTATION_FLAGS)
 
 lint: $(VENV)/.installed-dev ## ruff and mypy
 	$(BIN)/ruff check

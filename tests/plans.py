@@ -64,6 +64,33 @@ def _wild(op: Op, rng: np.random.Generator) -> Op:
     return dataclasses.replace(op, **values)
 
 
+def low_plan(plan: Plan) -> Plan:
+    """The same plan with shifts so small that rounding needs the lower half of a product."""
+
+    def lowered(op: Op) -> Op:
+        values: dict[str, Any] = {}
+        if isinstance(op, spec.Embed):
+            values = {"token_shift": 16, "position_shift": 16}
+            values |= {
+                f"{part}_multiplier": getattr(op, f"{part}_multiplier") >> 16
+                for part in ("token", "position")
+            }
+        elif isinstance(op, spec.Linear | spec.Conv):
+            values = {"shift": 24, "multiplier": op.multiplier >> (op.shift - 26)}
+        elif isinstance(op, spec.Attend):
+            values = {"exp_shift": 20, "exp_multiplier": 900_000, "out_shift": 30}
+        elif isinstance(op, spec.Norm):
+            values = {"shift": 27, "gain": op.gain >> 7}
+        return dataclasses.replace(op, **values)
+
+    stages = tuple(
+        dataclasses.replace(stage, ops=tuple(lowered(op) for op in stage.ops)) for stage in plan.stages
+    )
+    plan = dataclasses.replace(plan, stages=stages)
+    check(plan)
+    return plan
+
+
 def write_export(plan: Plan, path: Path, weights: Weights = "constants") -> Export:
     """Emit a plan without tokenizer; only token ids can be run."""
     interface = Interface(

@@ -4,6 +4,7 @@ import pytest
 
 import plans
 from embbert.emit.checks import check
+from embbert.quant.reference import run
 from embbert.verify.compare import compare
 from embbert.verify.program import Program
 from embbert.verify.toolchain import STRICT, find_compiler
@@ -16,6 +17,7 @@ SHAPES = {
     "residual, centred": {"residual": True, "causal_conv": False, "expansion": 2, "hidden_size": 33},
     "residual, mean, one layer": {"residual": True, "pooling": "mean", "num_layers": 1, "kernel_size": 1},
     "kernel longer than texts": {"kernel_size": 31, "causal_conv": False, "max_length": 16, "num_layers": 3},
+    "low shifts": {"hidden_size": 41, "expansion": 2, "pooling": "mean", "residual": True},
 }
 
 
@@ -23,6 +25,8 @@ SHAPES = {
 @pytest.mark.parametrize("compiler", plans.COMPILERS)
 def test_operators_equal_the_reference_without_undefined_behaviour(tmp_path, name, compiler):
     plan = plans.wild_plan(sum(map(ord, name)), **SHAPES[name])
+    if name == "low shifts":
+        plan = plans.low_plan(plan)
     export = plans.write_export(plan, tmp_path / "net")
     program = Program(export, find_compiler(compiler), tmp_path, SANITIZE, trace=True)
     asked = plans.id_questions(plan)
@@ -71,8 +75,6 @@ def test_small_and_large_targets_are_served(tmp_path, compiler):
 
 def test_extreme_plans_reach_saturation():
     """The plans above would prove little if clamping never happened."""
-    from embbert.quant.reference import run
-
     plan = plans.wild_plan(1, hidden_size=64)
     seen: dict[str, set[int]] = {}
     for question in plans.id_questions(plan):
@@ -81,3 +83,14 @@ def test_extreme_plans_reach_saturation():
     assert {-127, 127} <= seen["layer0.norm"]
     assert len(seen["layer0.attend"]) > 50
     assert len(seen["layer0.contract"]) > 100
+
+
+def test_low_shifts_reach_saturation_too():
+    plan = plans.low_plan(plans.wild_plan(sum(map(ord, "low shifts")), **SHAPES["low shifts"]))
+    seen: dict[str, set[int]] = {}
+    for question in plans.id_questions(plan):
+        run(plan, question.ids, lambda name, rows: seen.setdefault(name, set()).update(rows.ravel().tolist()))
+    for name in ("embed.embed", "layer0.query", "layer0.attend", "layer0.add", "norm0.norm"):
+        limit = 32767 if name in ("embed.embed", "layer0.add") else 127
+        assert {-limit, limit} <= seen[name], name
+        assert len(seen[name]) > 20 or name == "layer0.attend"

@@ -217,3 +217,9 @@ def test_unknown_choices_name_what_exists(model, tmp_path, choice):
     with pytest.raises(UsageError, match="there are: "):
         export_c(*model, tmp_path / "out", **choice)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_readme_names_every_label(model):
+    files, _ = contents(*model, "model")
+    for label in model[0].labels:
+        assert f"`{label}`" in files["README.md"].decode()

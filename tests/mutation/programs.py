@@ -1,0 +1,230 @@
+"""What the quick stage runs: the kernels, small models of all kinds, the tokenizer, files of weights."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import factory
+import folders
+import plans
+from embbert.emit.c99 import export_c
+from embbert.emit.tokenizer_c import tokenizer_source
+from embbert.quant.plan_io import load_plan
+from embbert.text.tables import tokenizer_tables
+from embbert.verify import program as harness
+from embbert.verify.compare import compare
+from mutation.bench import Bench, Program, Run, Unit
+from operators import FORMS, NATIVE
+from parity import test_blob_c, test_kernels, test_model_c, test_tokenizer_c
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from embbert.quant.spec import Plan
+    from embbert.text import Tokenizer
+
+HARNESS = Path(harness.__file__).parent / "harness"
+
+MODELS: dict[str, dict[str, Any]] = {
+    "whole blocks": {"hidden_size": 96, "embedding_size": 19, "kernel_size": 8, "max_length": 14},
+    "residual, centred, long kernel": {
+        "residual": True,
+        "causal_conv": False,
+        "expansion": 2,
+        "hidden_size": 33,
+        "kernel_size": 31,
+        "max_length": 16,
+    },
+    "residual, mean, odd sizes": {
+        "residual": True,
+        "pooling": "mean",
+        "num_layers": 1,
+        "kernel_size": 9,
+        "hidden_size": 69,
+    },
+    "low shifts": test_kernels.SHAPES["low shifts"],
+    "mean, short kernel": {"pooling": "mean", "expansion": 3, "kernel_size": 1, "hidden_size": 13},
+}
+BLOBS = {"faithful": (1, {}), "residual": (3, {"residual": True, "expansion": 2, "pooling": "mean"})}
+
+
+def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda _: True) -> Bench:
+    """Compile and record every program whose name is wanted.
+
+    Args:
+        place: a folder for everything; created.
+        runtime: the copy of the runtime that mutants will change.
+        wanted: of a program's name.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    bench = Bench(runtime, place / "objects", (NATIVE, HARNESS))
+    operators = sorted(
+        path for path in runtime.glob("embbert_*.c") if path.stem not in ("embbert_blob", "embbert_tokenizer")
+    )
+    for form, flags in FORMS.items():
+        shared = tuple(Unit(path, flags) for path in operators)
+        if wanted(f"kernels, {form}"):
+            kernels = Unit(Path(__file__).with_name("kernels.c"), flags)
+            bench.add(Program(f"kernels, {form}", (kernels, *shared), [Run()]))
+        for name in MODELS:
+            if wanted(f"{name}, {form}"):
+                bench.add(_model(f"{name}, {form}", place / f"{name} {form}", _plan(name), flags, shared))
+    faster = ("-O1",)
+    blob = Unit(runtime / "embbert_blob.c", faster)
+    shared = tuple(Unit(path, faster) for path in operators)
+    for name, (seed, changes) in BLOBS.items():
+        if wanted(f"weights, {name}"):
+            plan = plans.wild_plan(seed, **changes)
+            folder = place / f"weights {name}"
+            bench.add(_model(f"weights, {name}", folder, plan, faster, (blob, *shared), "blob"))
+    if wanted("damaged weights"):
+        for shape in test_blob_c.SHAPES:
+            bench.add(_damaged(shape, place / f"damaged {shape}", (blob, *shared)))
+    if wanted("calls"):
+        bench.add(_calls(place / "calls", (Unit(runtime / "embbert_tokenizer.c"), *shared)))
+    if wanted("tokenizer"):
+        bench.add(_tokenizer(place / "tokenizer", runtime))
+    return bench
+
+
+def _plan(name: str) -> Plan:
+    plan = plans.wild_plan(sum(map(ord, name)), **MODELS[name])
+    return plans.low_plan(plan) if name == "low shifts" else plan
+
+
+def _model(
+    name: str,
+    folder: Path,
+    plan: Plan,
+    flags: tuple[str, ...],
+    shared: Sequence[Unit],
+    weights: Any = "constants",
+) -> Program:
+    """A model in the harness of `embbert verify`: every operator's output, compared with the reference."""
+    shutil.rmtree(folder, ignore_errors=True)
+    export = plans.write_export(plan, folder, weights)
+    _drop_runtime(folder)
+    switches = (*flags, "-DEMBBERT_TRACE", *export.defines())
+    own = [HARNESS / "harness.c", HARNESS / "host.c", *export.sources()]
+    asked = plans.id_questions(plan, count=11)
+    request = b"".join(question.request() for question in asked)
+    units = (*(Unit(path, switches) for path in own), *shared)
+    return Program(name, units, [Run((), request)], lambda output: _verify(plan, asked, output))
+
+
+def _verify(plan: Plan, asked: Sequence[harness.Question], output: bytes) -> None:
+    replies = list(harness.replies(output))
+    for index, (question, reply) in enumerate(zip(asked, replies, strict=True)):
+        difference, _ = compare(plan, None, index, question, reply)
+        if difference is not None:
+            raise RuntimeError(str(difference))
+
+
+def _drop_runtime(folder: Path) -> None:
+    """Only the copy of the runtime is to be found by the compiler."""
+    for path in folder.glob("embbert*"):
+        path.unlink()
+
+
+def _damaged(shape: str, folder: Path, shared: Sequence[Unit]) -> Program:
+    """Every truncation and flip of a file of weights, and the forged ones."""
+    shutil.rmtree(folder, ignore_errors=True)
+    plan = factory.random_plan(factory.small_config(**test_blob_c.SHAPES[shape]))
+    plans.write_export(plan, folder, "blob")
+    _drop_runtime(folder)
+    file = folder / "net_weights.bin"
+    runs = [Run((str(file),))]
+    if shape == "residual":
+        _, original = test_blob_c.tiny_blob()
+        runs.append(Run((str(file), "status"), output=b"ok\n"))
+        for name, value in test_blob_c.FORGERIES.items():
+            at = original.offset(name)
+            forged = folder / f"{name}.bin"
+            forged.write_bytes(
+                test_blob_c.sealed(original.data[:at] + value + original.data[at + len(value) :])
+            )
+            runs.append(Run((str(forged), "status"), output=b"a value among the weights is out of range\n"))
+    own = [Unit(path, ("-O1", f"-I{folder}")) for path in (test_blob_c.DRIVER, *sorted(folder.glob("*.c")))]
+    return Program(f"damaged weights, {shape}", (*own, *shared), runs)
+
+
+def _calls(folder: Path, shared: Sequence[Unit]) -> Program:
+    """The calls of a classifier with good and bad arguments."""
+    shutil.rmtree(folder, ignore_errors=True)
+    model = folders.small_folder(folder / "model")
+    export_c(model, load_plan(model), folder / "c")
+    _drop_runtime(folder / "c")
+    caller = folder / "c" / "caller.c"
+    caller.write_text(test_model_c.CALLER)
+    return Program("calls", (*(Unit(path) for path in sorted((folder / "c").glob("*.c"))), *shared), [Run()])
+
+
+def _tokenizer(folder: Path, runtime: Path) -> Program:
+    """Awkward texts and pairs through tokenizers of every kind, against the Python tokenizer's ids."""
+    folder.mkdir(exist_ok=True)
+    found = test_tokenizer_c.tokenizers()
+    units = [Unit(test_tokenizer_c.HARNESS), Unit(runtime / "embbert_tokenizer.c")]
+    table = ['#include "embbert_tokenizer.h"']
+    for index, tokenizer in enumerate(found):
+        path = folder / f"t{index}.c"
+        path.write_text(tokenizer_source(tokenizer_tables(tokenizer), f"t{index}"))
+        units.append(Unit(path))
+        table.append(f"extern const embbert_tokenizer t{index}_tokenizer;")
+    pointers = ", ".join(f"&t{index}_tokenizer" for index in range(len(found)))
+    table.append(f"const embbert_tokenizer *const tokenizers[] = {{{pointers}}};")
+    (folder / "table.c").write_text("\n".join(table))
+    units.append(Unit(folder / "table.c"))
+    request, expected = b"", b""
+    for index, text, pair, max_length in _texts(len(found)):
+        request += test_tokenizer_c.Harness.request(index, max_length, text, pair)
+        ids = _ids(found[index], text, pair, max_length)
+        expected += len(ids).to_bytes(4, "little") + np.array(ids, np.uint16).tobytes()
+    return Program("tokenizer", tuple(units), [Run((), request, expected)])
+
+
+def _ids(tokenizer: Tokenizer, text: bytes, pair: bytes | None, max_length: int) -> list[int]:
+    if max_length < (1 if pair is None else 3):
+        return []
+    second = None if pair is None else pair.decode("utf-8", "replace")
+    return tokenizer.encode(text.decode("utf-8", "replace"), second, max_length=max_length)
+
+
+def _texts(count: int) -> list[tuple[int, bytes, bytes | None, int]]:
+    """(tokenizer, text, second text or None, max_length)."""
+    rng = random.Random(3)
+    curious = test_tokenizer_c.CURIOUS
+    single = [line.encode() for line in test_tokenizer_c.MULTILINGUAL]
+    single += ["".join(rng.choices(curious, k=40)).encode()[rng.randrange(3) :] for _ in range(12)]
+    single += [rng.randbytes(40) for _ in range(12)]
+    single += [("turnlights" * 30)[:length].encode() for length in (63, 64, 65, 127, 128, 129)]
+    single += [("a" * 63 + "각").encode(), ("a" * 64 + "?" + "b" * 65).encode(), b"", "각".encode() * 50]
+    codes = rng.sample(range(0x110000), 400)
+    single += test_tokenizer_c.code_point_texts(
+        [*range(0x250), *range(0xAC00, 0xAC40), 0xD7A3, 0xD7A4, 0xFFFF, 0x10000, *codes]
+    )
+    edges = bytes.fromhex("00417f808f909fa0bfc0c1c2dfe0edeff0f4f5f8ff")
+    quads = [bytes(case) for case in itertools.product(edges, repeat=4)]
+    single += [b"a".join(rng.sample(quads, 60)) for _ in range(25)]
+    single += [
+        b"\xed\x9f\xbf\xed\xa0\x80\xee\x80\x80",
+        b"\xf4\x8f\xbf\xbf\xf4\x90\x80\x80",
+        b"\xe0\x9f\xbf\xe0\xa0\x80",
+    ]
+    texts: list[tuple[int, bytes, bytes | None, int]] = []
+    for index in range(count):
+        texts += [(index, text, None, 600) for text in single]
+        texts += [(index, text, None, rng.randrange(1, 12)) for text in single[::4]]
+        texts += [
+            (index, rng.choice(single), rng.choice(single), rng.choice([3, 4, 5, 9, 12, 600]))
+            for _ in range(40)
+        ]
+    for first, second, max_length in itertools.product(range(7), range(7), range(12)):
+        texts.append((2, b"? " * first, b"! " * second, max_length))
+    texts += [(0, b"turn on", None, 0), (0, b"turn on", None, 1)]
+    return texts
