@@ -26,9 +26,12 @@ COMMANDS = {
     "quantize": ("quantize", "quantize"),
     "export": ("export", "export"),
     "verify": ("verify", "verify"),
+    "bench": ("bench", "bench"),
     "doctor": ("doctor", "doctor"),
 }
-"""Command → module of this package, function in it; in the order of the help. Help texts are docstrings."""
+"""Command → module of this package, function in it; in the order of the help. Help texts are docstrings.
+
+A module with an `app` is a group of commands, and the function is its callback."""
 
 INTERRUPTED = 130
 
@@ -45,10 +48,15 @@ class LazyGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name not in self.commands:
-            module, function = COMMANDS[cmd_name]
-            single = typer.Typer(add_completion=False)
-            single.command(cmd_name)(getattr(import_module(f"embbert.cli.{module}"), function))
-            self.commands[cmd_name] = typer.main.get_command(single)
+            name, function = COMMANDS[cmd_name]
+            module = import_module(f"embbert.cli.{name}")
+            group = getattr(module, "app", None)
+            if group is None:
+                group = typer.Typer(add_completion=False)
+                group.command(cmd_name)(getattr(module, function))
+            command = typer.main.get_command(group)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
         return self.commands[cmd_name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401

@@ -206,7 +206,7 @@ def test_a_folder_that_looks_like_an_id_is_refused(hub, tmp_path):
 
 
 def test_every_card_is_whole():
-    assert len(known_sources()) == 15
+    assert len(known_sources()) == 16
     for source in known_sources():
         card = task_card(source)
         assert card.columns.label

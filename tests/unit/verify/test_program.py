@@ -72,7 +72,9 @@ def test_logits_need_successes():
 
 
 def test_what_a_device_adds_is_read():
-    device = record(b"O", 11) + record(b"F", 0) + record(b"C", 5, 70) + record(b"K", 3) + b"a.b" + record(b"", 9)
+    device = (
+        record(b"O", 11) + record(b"F", 0) + record(b"C", 5, 70) + record(b"K", 3) + b"a.b" + record(b"", 9)
+    )
     (reply,) = replies(device + record(b"A", 1, 0) + record(b"E", 0))
     assert reply.ticks == (5, 70)
     assert reply.operator_ticks == {"a.b": 9}

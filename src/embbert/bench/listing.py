@@ -1,0 +1,101 @@
+"""What there is to run, and what has been run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from embbert.bench.systems import SYSTEMS
+from embbert.errors import EmbbertError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embbert.bench.tasks import TaskCard
+
+
+def print_tasks(cards: Mapping[str, TaskCard]) -> None:
+    """One row per task: what it is, what measures it, whether its rows are in the mirror."""
+    table = Table("suite", "task", "classes", "metrics", "seeds", "rows", "licence of the data")
+    for card in cards.values():
+        metrics = ", ".join(card.metrics) + ("" if card.averaged else ", not averaged")
+        classes = "values" if card.kind == "regress" else str(len(card.labels) or "")
+        table.add_row(
+            card.suite,
+            card.name,
+            classes,
+            metrics,
+            str(len(card.seeds)),
+            _where(card),
+            card.licence,
+        )
+    Console().print(table)
+
+
+def print_systems() -> None:
+    """One row per system."""
+    table = Table("system", "precisions", "what it is")
+    for system in SYSTEMS.values():
+        table.add_row(system.name, ", ".join(system.precisions), system.title)
+    Console().print(table)
+
+
+def print_results(folder: Path) -> None:
+    """How many seeds of each task and system are there, and which failed."""
+    from embbert.bench.cells import ERROR, read_cells  # noqa: PLC0415 - it loads NumPy
+
+    cells = read_cells(folder)
+    systems = list(dict.fromkeys(cell.system for cell in cells))
+    table = Table("seeds of", *systems)
+    for task in dict.fromkeys(cell.task for cell in cells):
+        found = [
+            ", ".join(str(cell.seed) for cell in cells if (cell.task, cell.system) == (task, system))
+            for system in systems
+        ]
+        table.add_row(task, *(seeds or "–" for seeds in found))
+    console = Console()
+    console.print(table)
+    for path in sorted(folder.glob(f"*{ERROR}")):
+        console.print(f"failed: {path}", markup=False, highlight=False)
+
+
+def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
+    """Test rows that the training rows give away, and tasks whose rows cannot be read here."""
+    from embbert.bench.duplicates import count_duplicates  # noqa: PLC0415 - it loads NumPy
+    from embbert.bench.load import load  # noqa: PLC0415
+
+    console, errors = Console(), Console(stderr=True)
+    table = Table("test set")
+    for name in ("training rows", "test rows", "exact", "normalised", "near"):
+        table.add_column(name, justify="right")
+    table.add_column("split")
+    notes = []
+    for card in cards.values():
+        try:
+            data = load(card)
+        except EmbbertError as error:
+            errors.print(f"{card.name}: {error}", markup=False, highlight=False)
+            continue
+        for test, rows in data.tests.items():
+            found = count_duplicates(data.train, rows)
+            counts = (len(data.train), found.rows, found.exact, found.normalized, found.near)
+            table.add_row(test, *(f"{count:,}" for count in counts), data.split)
+        if data.partial is not None:
+            notes.append(f"{card.name}: {data.partial}")
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
+
+
+def _where(card: TaskCard) -> str:
+    mirror = Path(os.environ.get("EMBBERT_DATA") or ".", card.source)
+    config = mirror / "split"
+    for folder in (mirror, config):
+        if any((folder / f"{split}.parquet").is_file() for split in card.train):
+            partial = card.rows is not None and card.training_split != card.train[0]
+            return f"here, {card.training_split}" if partial else "here"
+    return "file" if Path(card.source).is_file() else "hub"

@@ -1,0 +1,182 @@
+"""`embbert bench`."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embbert.errors import CheckFailed, UsageError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+in_matrix = partial(typer.Option, rich_help_panel="Matrix")
+in_running = partial(typer.Option, rich_help_panel="Running")
+
+Results = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results.", show_default=False)]
+TasksFile = Annotated[
+    Path | None,
+    typer.Option("--tasks-file", metavar="FILE", help="Cards of your own tasks, as docs/benchmarks.md says."),
+]
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.callback()
+def bench() -> None:
+    """Compare systems on TinyNLP, GLUE and your own tasks, by seed and by byte."""
+
+
+@app.command("ls")
+def list_all(
+    results: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Say what results are there.", show_default=False)
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(metavar="A,B", help="Only these tasks; all if absent.")] = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Count test rows that stand in the training rows.")
+    ] = False,
+    tasks_file: TasksFile = None,
+) -> None:
+    """List tasks, systems, and what results there are."""
+    from embbert.bench import listing
+    from embbert.bench.tasks import all_cards, choose
+
+    cards = all_cards(tasks_file)
+    chosen = {name: cards[name] for name in choose(_names(tasks) or cards, cards, "task")}
+    if duplicates:
+        listing.print_duplicates(chosen)
+        return
+    listing.print_tasks(chosen)
+    listing.print_systems()
+    if results is not None:
+        listing.print_results(results)
+
+
+@app.command()
+def run(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of results; may be there.")],
+    tasks: Annotated[
+        str | None, in_matrix(metavar="A,B", help="Names from  embbert bench ls;  all if absent.")
+    ] = None,
+    systems: Annotated[str | None, in_matrix(metavar="A,B", help="The same of systems.")] = None,
+    seeds: Annotated[
+        str | None, in_matrix(metavar="0,1,2", help="5 for small and 3 for large tasks if absent.")
+    ] = None,
+    tasks_file: TasksFile = None,
+    shard: Annotated[
+        str, in_running(metavar="K/N", help="Part K of N; the parts are disjoint on all machines.")
+    ] = "1/1",
+    processes: Annotated[int, in_running(metavar="N", help="Cells at a time, one thread each.")] = 1,
+    time_budget: Annotated[
+        str | None, in_running(metavar="T", help="Begin no cell after this time, as 30m or 2h.")
+    ] = None,
+) -> None:
+    """Make the results that are not there yet; after an interruption the same command goes on."""
+    from rich.console import Console
+
+    from embbert.bench.cells import shard as part
+    from embbert.bench.runner import matrix, run_cells
+    from embbert.bench.systems import SYSTEMS
+    from embbert.bench.tasks import all_cards, choose
+
+    number, shards = _shard(shard)
+    cards = all_cards(tasks_file)
+    names = matrix(
+        cards,
+        choose(_names(tasks) or cards, cards, "task"),
+        choose(_names(systems) or SYSTEMS, SYSTEMS, "system"),
+        _seeds(seeds),
+    )
+    console = Console(stderr=True, soft_wrap=True)
+    outcome = run_cells(
+        part(names, number, shards),
+        out,
+        processes=processes,
+        time_budget=None if time_budget is None else _seconds(time_budget),
+        tasks_file=tasks_file,
+        say=partial(console.print, markup=False, highlight=False),
+    )
+    if outcome.left:
+        console.print(f"the time is up: {len(outcome.left)} cells are left; the same command goes on")
+    if outcome.failed:
+        raise CheckFailed(
+            f"{len(outcome.failed)} of {len(outcome.made) + len(outcome.failed)} cells failed; "
+            f"{out} holds the reasons as *.error.txt\n  the same command tries them again"
+        )
+
+
+@app.command()
+def table(
+    results: Results,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one page with all tables instead.")
+    ] = None,
+    as_published: Annotated[
+        bool, typer.Option("--as-published", help="By the paper's conventions, beside its figures.")
+    ] = False,
+) -> None:
+    """Print tables in Markdown: mean ± deviation over seeds, bytes, and the paper's figures."""
+    from embbert.bench.cells import read_cells
+    from embbert.bench.tables import all_tables, markdown
+    from embbert.bench.tables_html import page
+
+    cells = read_cells(results)
+    if html is None:
+        typer.echo("\n".join(markdown(one) for one in all_tables(cells, as_published=as_published)), nl=False)
+        return
+    if as_published:
+        raise UsageError("--html writes both kinds of tables: leave --as-published out")
+    _write(html, page(cells).encode())
+
+
+@app.command()
+def plot(
+    results: Results,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the PNG files.")],
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Also draw the confusion matrices of this result, as snips.dummy.0."
+        ),
+    ] = None,
+) -> None:
+    """Draw score against bytes with the Pareto front, and confusion matrices."""
+    from embbert.bench.cells import read_cells
+    from embbert.bench.plots import draw
+
+    for path in draw(read_cells(results), out, cell or []):
+        typer.echo(path)
+
+
+def _names(text: str | None) -> list[str]:
+    return [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{1,9}(,\d{1,9})*", text) is None:
+        raise UsageError(f"--seeds are whole numbers such as 0,1,2, not {text!r}")
+    return sorted({int(seed) for seed in text.split(",")})
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard is a part such as 1/2 or 2/2, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", text.strip().lower())
+    if match is None:
+        raise UsageError(f"--time-budget is a time such as 90s, 30m or 2h, not {text!r}")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error

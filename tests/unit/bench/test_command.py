@@ -1,0 +1,132 @@
+"""`embbert bench`: what is asked is checked, results go to stdout, people read stderr."""
+
+import subprocess
+import sys
+
+import pytest
+
+from embbert.bench.cells import write_cell
+from embbert.bench.tables import all_tables, markdown
+
+
+@pytest.fixture
+def results(cell, tmp_path):
+    for made in (cell(), cell(seed=1, value=0.7), cell("limit")):
+        write_cell(tmp_path / "r", made) if (tmp_path / "r").exists() else None
+        (tmp_path / "r").mkdir(exist_ok=True)
+        write_cell(tmp_path / "r", made)
+    return tmp_path / "r"
+
+
+@pytest.mark.parametrize("line", [["bench"], ["bench", "run"], ["bench", "ls"], ["bench", "table"]])
+def test_help_needs_no_heavy_package(line):
+    program = (
+        f"import sys\nfrom embbert.cli import run\nassert run({[*line, '--help']!r}) == 0\n"
+        "print(*sorted(name for name in sys.modules if '.' not in name))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    names = set(done.stdout.splitlines()[-1].split())
+    assert "embbert" in names
+    assert names.isdisjoint({"numpy", "scipy", "sklearn", "torch", "matplotlib", "pyarrow"})
+
+
+def test_tasks_and_systems_are_listed(cli, own_tasks):
+    done = cli("bench", "ls", "--tasks-file", own_tasks)
+    assert done.code == 0
+    assert not done.err
+    words = done.out.split()
+    assert {"snips", "mnli", "lights", "held", "dummy", "embbert-scratch"} <= set(words)
+    assert "imdb" not in cli("bench", "ls", "--tasks", "rte").out
+
+
+def test_results_are_listed(cli, results):
+    (results / "rte.dummy.0.error.txt").write_text("x")
+    done = cli("bench", "ls", results, "--tasks", "snips")
+    lines = [" ".join(line.replace("│", " ").split()) for line in done.out.splitlines()]
+    assert "snips 0, 1" in lines
+    assert "limit 0" in lines
+    assert f"failed: {results / 'rte.dummy.0.error.txt'}" in done.out.replace("\n", "")
+
+
+def test_duplicates_are_counted_where_there_are_rows(cli, own_tasks):
+    pytest.importorskip("scipy")
+    done = cli("bench", "ls", "--duplicates", "--tasks-file", own_tasks, "--tasks", "lights,held,gone")
+    assert done.code == 0
+    lines = [" ".join(line.replace("│", " ").split()) for line in done.out.splitlines()]
+    assert any(line.startswith("lights 30 4 0 0 0 splits of") for line in lines)
+    assert any(line.startswith(("held 27 3 0 0 0 seeded", "held")) for line in lines)
+    assert "gone: " in done.err
+    assert "gone.csv" in done.err
+
+
+def test_tables_go_to_stdout_or_into_a_page(cli, results, tmp_path, cell):
+    made = [cell("limit"), cell(), cell(seed=1, value=0.7)]
+    assert cli("bench", "table", results).out == "\n".join(map(markdown, all_tables(made)))
+    other = cli("bench", "table", results, "--as-published").out
+    assert other == "\n".join(map(markdown, all_tables(made, as_published=True)))
+    done = cli("bench", "table", results, "--html", tmp_path / "page.html")
+    assert (done.code, done.out) == (0, "")
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_plots_are_named_on_stdout(cli, results, tmp_path):
+    pytest.importorskip("matplotlib")
+    done = cli("bench", "plot", results, "-o", tmp_path / "p")
+    assert done.out == f"{tmp_path / 'p' / 'bytes-shared.png'}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        (["run", "-o", "x", "--tasks", "snps"], 2, "no task is called 'snps' (did you mean 'snips'?)"),
+        (["run", "-o", "x", "--systems", "bert"], 2, "no system is called 'bert'"),
+        (["run", "-o", "x", "--seeds", "0;1"], 2, "--seeds are whole numbers such as 0,1,2, not '0;1'"),
+        (["run", "-o", "x", "--shard", "3/2"], 2, "--shard is a part such as 1/2 or 2/2, not '3/2'"),
+        (["run", "-o", "x", "--shard", "0/2"], 2, "--shard is a part such as 1/2 or 2/2, not '0/2'"),
+        (["run", "-o", "x", "--time-budget", "soon"], 2, "--time-budget is a time such as 90s"),
+        (["run", "-o", "x", "--tasks-file", "no.json"], 3, "no.json cannot be read"),
+        (["table", "no-folder"], 3, "no-folder: there is no such folder"),
+        (["plot", "no-folder", "-o", "x"], 3, "no-folder: there is no such folder"),
+        (["ls", "no-folder"], 3, "no-folder: there is no such folder"),
+        (["rum"], 2, "No such command 'rum'"),
+    ],
+)
+def test_what_cannot_be_is_refused(cli, tmp_path, monkeypatch, line, code, message):
+    monkeypatch.chdir(tmp_path)
+    done = cli("bench", *line)
+    assert done.code == code
+    assert message in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_has_both_tables_anyway(cli, results, tmp_path):
+    done = cli("bench", "table", results, "--html", tmp_path / "p.html", "--as-published")
+    assert (done.code, (tmp_path / "p.html").exists()) == (2, False)
+    assert "cannot be written" in cli("bench", "table", results, "--html", tmp_path / "no" / "p.html").err
+
+
+def test_a_run_says_what_failed(cli, own_tasks, tmp_path):
+    out = tmp_path / "out"
+    line = [
+        "bench",
+        "run",
+        "--tasks",
+        "gone",
+        "--systems",
+        "dummy",
+        "--seeds",
+        "0",
+        "--tasks-file",
+        own_tasks,
+    ]
+    done = cli(*line, "-o", out)
+    assert done.code == 1
+    assert "1 of 1 results to make" in done.err
+    assert "error: 1 of 1 cells failed" in done.err
+    assert not done.out
+    done = cli(*line, "-o", out, "--time-budget", "0s")
+    assert done.code == 0
+    assert "the time is up: 1 cells are left" in done.err
+    # The other half of the matrix is empty.
+    parts = [cli(*line, "-o", out, "--time-budget", "0s", "--shard", f"{n}/2").err for n in (1, 2)]
+    assert sum("0 of 0 results" in part for part in parts) == 1

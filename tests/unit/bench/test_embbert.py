@@ -1,0 +1,131 @@
+"""EmbBERT competes as `embbert train` makes it, and int8 is what the compiled C answers."""
+
+import numpy as np
+import pytest
+
+import folders
+from embbert.bench.embbert import EMBBERT, LIKE_BASE, TrainedModel
+from embbert.bench.interface import Bytes, Work
+from embbert.config import SCRATCH_LEARNING_RATE
+from embbert.data import Examples
+from embbert.errors import CheckFailed
+from embbert.footprint import deployed, macs, paper
+from embbert.quant.plan_io import load_plan
+from embbert.quant.reference import predict
+from embbert.quant.spec import LOGIT_ONE
+
+METRICS = {
+    "base": "none",
+    "protocol": {"seed": 3},
+    "precision": "float32",
+    "validation": {"accuracy": 0.5, "loss": 1.0},
+}
+
+
+def rows(task="classify", *, pair=False):
+    pairs = tuple(reversed(folders.TEXTS)) if pair else None
+    return Examples(folders.TEXTS, pairs, None, tuple(range(len(folders.TEXTS))), "x", task)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    folder = folders.small_folder(tmp_path / "m")
+    folder.metrics.update(METRICS)
+    return TrainedModel(folder)
+
+
+class Interpreter:
+    """Stands in for the compiled model, which takes seconds to make."""
+
+    def __init__(self, folder, plan):
+        self.folder, self.plan = folder, plan
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def logits(self, texts, pairs):
+        ids = self.folder.tokenizer.encode_batch(texts, pairs, max_length=self.plan.max_length)
+        return predict(self.plan, ids)
+
+
+@pytest.fixture
+def interpreted(monkeypatch):
+    monkeypatch.setattr("embbert.verify.host.HostModel", Interpreter)
+
+
+def test_int8_answers_are_those_of_the_integer_model(trained, interpreted):
+    plan = load_plan(trained.folder)
+    ids = trained.folder.tokenizer.encode_batch(folders.TEXTS, None, max_length=plan.max_length)
+    assert np.array_equal(trained.answers("int8", rows()), predict(plan, ids).argmax(axis=1))
+    assert trained.settings["rows_compared_with_specification"] == len(folders.TEXTS)
+    assert trained.settings["protocol"] == {"seed": 3}
+    assert trained.validation == {"accuracy": 0.5, "loss": 1.0}
+
+
+def test_values_of_pairs_from_compiled_c(tmp_path):
+    folder = folders.small_folder(tmp_path / "m", "regress", pair=True)
+    plan, model = load_plan(folder), TrainedModel(folder)
+    pairs = tuple(reversed(folders.TEXTS))
+    ids = folder.tokenizer.encode_batch(folders.TEXTS, pairs, max_length=plan.max_length)
+    answers = model.answers("int8", rows("regress", pair=True))
+    assert np.array_equal(answers, predict(plan, ids)[:, 0] / LOGIT_ONE)
+    pytest.importorskip("torch")
+    assert model.answers("float", rows("regress", pair=True)) == pytest.approx(answers, abs=0.5)
+
+
+def test_c_that_differs_from_the_specification_is_no_result(trained, interpreted, monkeypatch):
+    monkeypatch.setattr(
+        "embbert.quant.reference.predict", lambda plan, ids: np.zeros((len(ids), 3), dtype=np.int32)
+    )
+    with pytest.raises(CheckFailed, match="x: the compiled C differs"):
+        trained.answers("int8", rows())
+
+
+def test_bytes_and_work(trained):
+    config = trained.folder.config
+    formula, counted = deployed(config, 3), paper(config)
+    integer = trained.size("int8")
+    assert (integer.constants, integer.arena) == (formula.constant_bytes, formula.arena_bytes)
+    assert integer.stack > 1000
+    assert integer.code > 10_000
+    head = 4 * 3 * (config.hidden_size + 1)
+    expected = Bytes(counted.weights + head, arena=counted.activations, tokenizer=integer.tokenizer)
+    assert trained.size("float") == expected
+    ids = trained.folder.tokenizer.encode_batch(folders.TEXTS, None, max_length=config.max_length)
+    tokens = sum(map(len, ids)) / len(ids)
+    assert trained.work("int8", rows()) == Work(tokens, macs(config, 3, round(tokens)))
+
+
+@pytest.mark.parametrize("system", EMBBERT, ids=lambda system: system.name)
+def test_training_is_the_default_with_the_reported_metric(system, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    shipped = folders.small_base(tmp_path / "base")
+    asked, requests = [], []
+
+    def base(name):
+        asked.append(name)
+        return shipped
+
+    def finetune(request):
+        requests.append(request)
+        folders.small_folder(request.out)
+
+    monkeypatch.setattr("embbert.bases.load_base", base)
+    monkeypatch.setattr("embbert.train.finetune.finetune", finetune)
+    fitted = system.fit(rows(), metric="mcc", seed=7, folder=tmp_path)
+    system.fit(rows(), metric="f1", seed=7, folder=tmp_path / "other")
+    first, second = requests
+    assert fitted.folder.path == tmp_path / "model"
+    assert (first.config.seed, first.config.score, second.config.score) == (7, "mcc", "auto")
+    assert first.test is None
+    if system.base is None:
+        assert not asked
+        assert (first.base, first.model) == (None, LIKE_BASE)
+        assert first.config.learning_rate == SCRATCH_LEARNING_RATE
+        assert (LIKE_BASE.pooling, LIKE_BASE.causal_conv, LIKE_BASE.residual) == ("mean", False, False)
+    else:
+        assert asked[0] == system.base
+        assert (first.base, first.model) == (shipped, shipped.fitted())
