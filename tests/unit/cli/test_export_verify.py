@@ -103,7 +103,7 @@ def test_a_core_is_asked_and_its_counts_are_shown(model, tmp_path, capsys, on_de
     assert on_device["labels"] == ["lights", "music"]
     assert (on_device["core"], on_device["tools"], on_device["layers"]) == ("cortex-m4", "gcc", 1)
     shown = capsys.readouterr().out
-    for part in (
+    parts = (
         "50.00 %",
         "1,352 bytes",
         "at most 2,560",
@@ -111,7 +111,8 @@ def test_a_core_is_asked_and_its_counts_are_shown(model, tmp_path, capsys, on_de
         "3,000",
         "4,000",
         "run on Cortex-M4 by QEMU 7",
-    ):
+    )
+    for part in parts:
         assert part in shown
     assert run([*line, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["instructions"]["most"] == 3000
