@@ -75,15 +75,18 @@ ARMS = {
     "paper-random": Arm("the paper's layers, random start", PAPER, start="random"),
     "paper": Arm("the paper's layers", PAPER),
     "centred": Arm("centred kernels, mean: embbert-base"),
-    "residual-random": Arm("and a residual path, random start", RESIDUAL, start="random"),
-    "residual": Arm("and a residual path", RESIDUAL),
+    "residual-random": Arm("`centred`, residual path, random start", RESIDUAL, start="random"),
+    "residual": Arm("`centred`, residual path", RESIDUAL),
     "paper-pairs": Arm("`paper`, next sentences too", PAPER, PAIRS),
     "pairs": Arm("`centred`, next sentences too", training=PAIRS),
     "residual-random-pairs": Arm(
         "`residual`, random start, next sentences too", RESIDUAL, PAIRS, start="random"
     ),
     "residual-queries-pairs": Arm(
-        "the same, but for the queries", RESIDUAL, PAIRS, start="random-but-queries"
+        "`residual`, random start but for the queries, next sentences too",
+        RESIDUAL,
+        PAIRS,
+        start="random-but-queries",
     ),
     "residual-pairs": Arm("`residual`, next sentences too", RESIDUAL, PAIRS),
     "rate-4e-3": Arm("`centred`, half the rate", training={"learning_rate": 4e-3}),
@@ -273,7 +276,7 @@ def plot() -> None:
         axes.plot(
             [point[0]["tokens"] / 1e6 for point in points],
             [mean(p["validation_loss"] for p in point) for point in points],
-            label=f"{name}: {ARMS[name].what}",
+            label=f"{name}: {ARMS[name].what.replace('`', '')}",
         )
     axes.set(
         xlabel="million tokens",
