@@ -31,6 +31,7 @@ from embbert.errors import EmbbertError
 from embbert.footprint import macs
 from embbert.quant.build import quantize
 from embbert.quant.reference import run as reference
+from embbert.quant.spec import Linear
 from embbert.verify.device.cores import CORES
 from embbert.verify.device.image import PLAIN, PROFILED, Builder
 from embbert.verify.device.program import DeviceProgram
@@ -54,6 +55,11 @@ SUMS = {
     "rest": ("norm", "add", "pool"),
 }
 """What the table adds up, by the operators' names."""
+
+FLOORS = {"Cortex-M3": 2.80, "Cortex-M4": 1.75, "Cortex-M7": 1.72, "Cortex-M55": 0.28}
+"""Instructions per multiply-accumulate of CMSIS-NN's matrix product alone: int8, [256, 128] by [128, 128],
+with requantisation, GCC -O2, in the same emulator. Measured apart; nothing of CMSIS-NN is part of this project.
+"""
 
 
 def random_model(config: ModelConfig) -> Plan:
@@ -118,6 +124,7 @@ def results(
         expected = reference(plan, ids_of(config, length)).tolist()
         assert whole.logits.tolist() == parts.logits.tolist() == expected, (builder.core.name, length)
         work, instructions = macs(config, CLASSES, length), plain.instructions(whole.ticks[1])
+        products = matrix_macs(plan, length)
         counts = {name: profiled.instructions(ticks) for name, ticks in parts.operator_ticks.items()}
         yield {
             "what": "executed instructions of one text, token ids to logits",
@@ -126,6 +133,7 @@ def results(
             "instructions": instructions,
             "macs": work,
             "instructions_per_mac": round(instructions / work, 4),
+            "matrix_instructions_per_mac": round(by_kind(counts)["matrix"] / products, 4),
             "operators": counts,
             "stack_bytes": whole.stack,
             "code_bytes": plain.image.elf.sections[".code"],
@@ -139,6 +147,16 @@ def results(
         }
 
 
+def matrix_macs(plan: Plan, tokens: int) -> int:
+    """Multiply-accumulates of the matrix products alone."""
+    return sum(
+        op.weight.size * (tokens if stage.rows == "text" else 1)
+        for stage in plan.stages
+        for op in stage.ops
+        if isinstance(op, Linear)
+    )
+
+
 def by_kind(operators: dict[str, int]) -> dict[str, int]:
     """Instructions of the parts that SUMS names."""
     return {
@@ -150,15 +168,20 @@ def by_kind(operators: dict[str, int]) -> dict[str, int]:
 def table(arguments: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = [json.loads(path.read_text()) for path in arguments.out.glob("*.json")]
     rows.sort(key=lambda row: (row["core"], row["tools"], row["tokens"]))
-    print("| core | tools | tokens | instructions | per MAC | " + " | ".join(SUMS) + " |")
-    print("|---|---|" + "---:|" * (3 + len(SUMS)))
+    print(
+        "| core | tools | tokens | instructions | per MAC | matrix products, per MAC | CMSIS-NN's | "
+        + " | ".join(SUMS)
+        + " |"
+    )
+    print("|---|---|" + "---:|" * (5 + len(SUMS)))
     for row in rows:
         parts = by_kind(row["operators"])
         whole = sum(row["operators"].values())
         shares = " | ".join(f"{100 * count / whole:.1f} %" for count in parts.values())
         print(
             f"| {row['core']} | {row['tools']} | {row['tokens']} | {row['instructions']:,} "
-            f"| {row['instructions_per_mac']:.3f} | {shares} |"
+            f"| {row['instructions_per_mac']:.3f} | {row['matrix_instructions_per_mac']:.3f} "
+            f"| {FLOORS.get(row['core'], '–')} | {shares} |"
         )
 
 
