@@ -58,7 +58,7 @@ SUMS = {
 
 FLOORS = {"Cortex-M3": 2.80, "Cortex-M4": 1.75, "Cortex-M7": 1.72, "Cortex-M55": 0.28}
 """Instructions per multiply-accumulate of CMSIS-NN's matrix product alone: int8, [256, 128] by [128, 128],
-with requantisation, GCC -O2, in the same emulator. Measured apart; nothing of CMSIS-NN is part of this project.
+with requantisation, GCC -O2, in the same emulator. Measured apart; no part of CMSIS-NN is in this project.
 """
 
 
