@@ -4,6 +4,7 @@ import ctypes
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import plans
 from embbert.emit.c99 import runtime_files
 from embbert.emit.stages import HIGH_SHIFT, lift
 from embbert.verify.compare import compare
+from embbert.verify.device import cores
 from embbert.verify.program import Program
 from embbert.verify.toolchain import STRICT, find_compiler
 
@@ -211,6 +213,14 @@ def test_each_core_takes_its_own_form(folder, core):
         "-mfloat-abi=hard" if core == "m55" else "-mfloat-abi=soft",
     ]
     assert chosen(command, folder) == FORMS[CORES[core]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", [name for name, core in cores.CORES.items() if name.startswith("cortex")])
+def test_zig_takes_the_same_form(folder, core):
+    pytest.importorskip("ziglang")
+    command = [sys.executable, "-m", "ziglang", "cc", *cores.CORES[core].zig, "-x", "c"]
+    assert chosen(command, folder) == FORMS[CORES[core.removeprefix("cortex-")]]
 
 
 def assembly(folder, source, *flags):

@@ -93,12 +93,14 @@ CALM = "-fno-schedule-insns"
 
 def _cortex(name: str, board: str, *, unicorn: str | None, dsp: bool = True, **more: object) -> Core:
     number = name.removeprefix("cortex-m")
+    # The extension is an option of the M33 (with which GCC builds for it), and part of M4 and M7.
+    option = "+dsp" if dsp and number == "33" else ""
     return Core(
         name,
         f"Cortex-M{number}",
         board,
         ("-mthumb", f"-mcpu={name}", *((CALM,) if dsp else ())),
-        ("-target", "thumb-freestanding-eabi", f"-mcpu=cortex_m{number}"),
+        ("-target", "thumb-freestanding-eabi", f"-mcpu=cortex_m{number}{option}"),
         unicorn=unicorn,
         **{"counter": TIMER, **more},  # type: ignore[arg-type]
     )
