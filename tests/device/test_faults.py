@@ -178,9 +178,9 @@ def test_a_start_that_leaves_the_vector_unit_off_faults(model, tools, tmp_path, 
     tools("cortex-m55", "gcc")
     harness = shutil.copytree(Path(image.__file__).parents[1] / "harness", tmp_path / "harness")
     damage(harness / "device.c", "#0x00F00000", "#0")
-    monkeypatch.setattr(image.resources, "files", lambda _: tmp_path)
     folder, plan = model
     path = tmp_path / "c"
     export_c(folder, plan, path)
+    monkeypatch.setattr(image.resources, "files", lambda _: tmp_path)
     with pytest.raises(CheckFailed, match="Cortex-M55 faulted"):
         DeviceCheck(folder, plan, path, "cortex-m55", "gcc").check(questions(folder, folders.TEXTS), given=1)

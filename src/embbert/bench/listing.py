@@ -68,7 +68,7 @@ def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
     from embbert.bench.duplicates import count_duplicates  # noqa: PLC0415 - it loads NumPy
     from embbert.bench.load import load  # noqa: PLC0415
 
-    console, errors = Console(), Console(stderr=True)
+    console, errors = Console(), Console(stderr=True, soft_wrap=True)
     table = Table("test set")
     for name in ("training rows", "test rows", "exact", "normalised", "near"):
         table.add_column(name, justify="right")

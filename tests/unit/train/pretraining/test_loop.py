@@ -40,11 +40,12 @@ def same(one, other):
 @pytest.mark.parametrize("pairs", [False, True])
 def test_it_learns(pairs):
     recorder = Recorder()
-    config = replace(QUICK, tokens=16_000, learning_rate=2e-2, pairs=pairs)
-    trained = train(job(config), recorder)
+    config = replace(QUICK, tokens=32_000, learning_rate=1e-2, pairs=pairs, seed=2)
+    trained = train(job(config, hidden_size=16), recorder)
     first, last = trained.history[0], trained.history[-1]
     assert last.validation_loss < first.validation_loss - 0.5
-    assert last.accuracy > first.accuracy + 0.1
+    # Eight words, each as frequent: who knows less than which follows which stays at ln 8.
+    assert last.validation_loss < math.log(8) - 0.2
     assert (last.pair_accuracy is not None) == pairs
     assert list(trained.history) == recorder.points
     assert POINTS - 1 <= len(trained.history) <= POINTS
