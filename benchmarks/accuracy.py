@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from common import RESULTS, commit, spread
+from common import RESULTS, spread
+from embbert.bench.measure import commit
 from embbert.config import SCRATCH_LEARNING_RATE, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 from statistics import mean, pstdev
@@ -13,16 +12,6 @@ from embbert.train.pretraining.progress import Meter
 from embbert.train.pretraining.stream import DOCUMENT, SENTENCE, Stream
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def commit() -> str:
-    """The commit that is measured; `+` if the sources differ from it."""
-    here = Path(__file__).parent
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", "../src"], cwd=here, capture_output=True, text=True, check=True
-    )
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def spread(values: list[float], scale: float = 100.0, digits: int = 2) -> str:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common import RESULTS, commit
+from common import RESULTS
+from embbert.bench.measure import commit
 from embbert.config import preset
 from embbert.emit.c99 import runtime_files
 from embbert.emit.render import Interface, render

@@ -28,7 +28,8 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal
 from unittest import mock
 
-from common import RESULTS, commit, spread
+from common import RESULTS, spread
+from embbert.bench.measure import commit
 from embbert.config import ModelConfig, PretrainConfig, TrainConfig, to_mapping
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from common import RESULTS, commit, spread
+from common import RESULTS, spread
+from embbert.bench.measure import commit
 from embbert.config import ModelConfig, TrainConfig, to_mapping
 from embbert.data import encode_targets, read_examples
 from embbert.quant.plan_io import load_plan

@@ -129,7 +129,7 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
     try:
         fresh.mkdir(parents=True)
         for name, data in contents.items():
-            _write(fresh / name, data)
+            write_flushed(fresh / name, data)
         for folder in {(fresh / name).parent for name in contents} | {fresh}:
             flush_folder(folder)
         try:
@@ -159,7 +159,8 @@ def interrupted_save(path: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_flushed(path: Path, data: bytes) -> None:
+    """Write a file and bring it to the disk; its folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(data)

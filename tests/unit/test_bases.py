@@ -233,7 +233,7 @@ class PowerCut(BaseException):
 def test_a_crash_while_writing_loses_nothing_and_leaves_no_half_base(tmp_path, monkeypatch, fatal):
     path = folders.small_base(tmp_path / "b").path
     before, written = snapshot(path), []
-    write = files._write
+    write = files.write_flushed
 
     def write_some(target, data):
         written.append(target)
@@ -242,7 +242,7 @@ def test_a_crash_while_writing_loses_nothing_and_leaves_no_half_base(tmp_path, m
             raise PowerCut
         write(target, data)
 
-    monkeypatch.setattr(files, "_write", write_some)
+    monkeypatch.setattr(files, "write_flushed", write_some)
     parts = folders.base_parts(seed=1) | {"files": {"curve.png": PNG}}
     for target in (path, tmp_path / "new"):
         written.clear()

@@ -128,7 +128,7 @@ class PowerCut(BaseException):
 def test_a_crash_while_writing_loses_nothing_and_leaves_no_half_model(tmp_path, monkeypatch, fatal):
     path = folders.small_folder(tmp_path / "m").path
     before, written = snapshot(path), []
-    write = files._write
+    write = files.write_flushed
 
     def write_some(target, data):
         written.append(target)
@@ -137,7 +137,7 @@ def test_a_crash_while_writing_loses_nothing_and_leaves_no_half_model(tmp_path, 
             raise PowerCut
         write(target, data)
 
-    monkeypatch.setattr(files, "_write", write_some)
+    monkeypatch.setattr(files, "write_flushed", write_some)
     for target in (path, tmp_path / "new"):
         written.clear()
         with pytest.raises(PowerCut):

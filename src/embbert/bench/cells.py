@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +13,7 @@ from embbert.bench.interface import Bytes, Work  # noqa: TC001
 from embbert.bench.metrics import Scores  # noqa: TC001
 from embbert.bench.typed import parse
 from embbert.errors import DataError
-from embbert.files import json_bytes, read_json
+from embbert.files import json_bytes, read_json, write_flushed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,10 +186,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file beside its place, flush it, and rename it: it is there whole or not at all."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with fresh.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_flushed(fresh, data)
         fresh.replace(path)
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror}", source=str(path)) from error

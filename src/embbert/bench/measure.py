@@ -7,13 +7,10 @@ import platform
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embbert import __version__
 from embbert.bench.cells import (
     FORMAT,
     Cell,
@@ -29,6 +26,7 @@ from embbert.bench.load import load, without_labels
 from embbert.bench.metrics import score
 from embbert.bench.typed import parse
 from embbert.files import json_bytes, read_json
+from embbert.train.versions import versions
 
 if TYPE_CHECKING:
     from embbert.bench.interface import System
@@ -100,7 +98,7 @@ def measure_cell(card: TaskCard, system: System, seed: int, results: Path, work:
         ),
         precisions=precisions,
         train_seconds=round(trained, 2),
-        versions=_versions(),
+        versions=versions(PACKAGES),
         commit=commit(),
         hardware=Hardware(_cpu(), int(os.environ.get("OMP_NUM_THREADS", "0")), _accelerator()),
     )
@@ -134,14 +132,6 @@ def _duplicates(train: Examples, test: Examples, results: Path) -> Duplicates:
     found = count_duplicates(train, test)
     path.parent.mkdir(exist_ok=True)
     write_whole(path, json_bytes(asdict(found)))
-    return found
-
-
-def _versions() -> dict[str, str]:
-    found = {"embbert": __version__, "python": platform.python_version()}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):  # not every system needs all
-            found[name] = version(name)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from embbert.cli.options import seconds_of
 from embbert.errors import CheckFailed, UsageError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -19,7 +20,6 @@ TasksFile = Annotated[
     Path | None,
     typer.Option("--tasks-file", metavar="FILE", help="Cards of your own tasks, as docs/benchmarks.md says."),
 ]
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @app.callback()
@@ -93,7 +93,7 @@ def run(
         part(names, number, shards),
         out,
         processes=processes,
-        time_budget=None if time_budget is None else _seconds(time_budget),
+        time_budget=None if time_budget is None else seconds_of(time_budget, "--time-budget", zero=True),
         tasks_file=tasks_file,
         say=partial(console.print, markup=False, highlight=False),
     )
@@ -166,13 +166,6 @@ def _shard(text: str) -> tuple[int, int]:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(f"--shard is a part such as 1/2 or 2/2, not {text!r}")
     return int(match[1]), int(match[2])
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", text.strip().lower())
-    if match is None:
-        raise UsageError(f"--time-budget is a time such as 90s, 30m or 2h, not {text!r}")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _write(path: Path, data: bytes) -> None:

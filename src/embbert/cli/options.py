@@ -1,5 +1,6 @@
 """Options that several commands share, how options were given, and how they are written."""
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -9,6 +10,8 @@ from embbert.errors import UsageError
 
 if TYPE_CHECKING:
     from embbert.train.speed import Precision
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 in_training = partial(typer.Option, rich_help_panel="Training")
 
@@ -44,3 +47,16 @@ def precision_of(text: str) -> "Precision":
     if text not in ("auto", "bf16", "float32"):
         raise UsageError(f"--precision is auto, bf16 or float32, not {text!r}")
     return cast("Precision", text)
+
+
+def seconds_of(text: str, option: str, *, zero: bool = False) -> float:
+    """A time such as 90s, 45m, 2h or 1d, in seconds.
+
+    Raises:
+        UsageError: it is something else, or no time at all where that makes no sense (`zero`).
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", text.strip().lower())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if match is None or (seconds == 0.0 and not zero):
+        raise UsageError(f"{option} is a time such as 90s, 45m or 2h, not {text!r}")
+    return seconds

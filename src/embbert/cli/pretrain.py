@@ -21,6 +21,7 @@ from embbert.cli.options import (
     given,
     in_training,
     precision_of,
+    seconds_of,
     written,
 )
 from embbert.errors import MissingExtraError, UsageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 EXTRA = frozenset({"accelerate", "torch"})
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 in_text = partial(typer.Option, rich_help_panel="Text")
 in_model = partial(typer.Option, rich_help_panel="Model")
@@ -265,7 +265,4 @@ def _count(text: str) -> int:
 
 
 def _seconds(text: str, option: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", text.strip().lower())
-    if match is None or float(match[1]) <= 0:
-        raise UsageError(f"{option} is a time such as 90s, 45m or 2h, not {text!r}")
-    return max(1, round(float(match[1]) * _SECONDS[match[2]]))
+    return max(1, round(seconds_of(text, option)))

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from embbert import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
 
 
-def versions() -> dict[str, str]:
-    """Versions of embbert, Python and the packages that decide the numbers."""
-    found = {name: version(name) for name in PACKAGES}
-    return {"embbert": __version__, "python": platform.python_version(), **found}
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Versions of embbert, Python and those of the packages that are installed."""
+    found = {"embbert": __version__, "python": platform.python_version()}
+    for name in packages:
+        with suppress(PackageNotFoundError):  # not everything needs all of them
+            found[name] = version(name)
+    return found
