@@ -26,7 +26,7 @@ import numpy as np
 
 from common import RESULTS, spread
 from embbert.bench.measure import commit
-from embbert.config import SCRATCH_LEARNING_RATE, ModelConfig, TrainConfig
+from embbert.config import SCRATCH_LEARNING_RATE, EmbbertConfig, TrainConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ STARTS = {
     "paper": "from embbert-paper",
     "base": "from embbert-base",
 }
-LIKE_BASE = replace(ModelConfig(), causal_conv=False, pooling="mean")
+LIKE_BASE = replace(EmbbertConfig(), causal_conv=False, pooling="mean")
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from embbert.verify.program import Export, Question
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from embbert.config import ModelConfig
+    from embbert.config import EmbbertConfig
     from embbert.quant.spec import Plan
 
 CLASSES = 8
@@ -63,7 +63,7 @@ with requantisation, GCC -O2, in the same emulator. Measured apart; no part of C
 """
 
 
-def random_model(config: ModelConfig) -> Plan:
+def random_model(config: EmbbertConfig) -> Plan:
     import torch  # noqa: PLC0415 - `table` does without
 
     from embbert.models.heads import SequenceModel, to_arrays  # noqa: PLC0415
@@ -74,7 +74,7 @@ def random_model(config: ModelConfig) -> Plan:
     return quantize(config, to_arrays(model), CLASSES, texts)
 
 
-def ids_of(config: ModelConfig, length: int, seed: int = 0) -> list[int]:
+def ids_of(config: EmbbertConfig, length: int, seed: int = 0) -> list[int]:
     return [2, *np.random.default_rng(seed).integers(5, config.vocab_size, length - 1).tolist()]
 
 
@@ -114,7 +114,7 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def results(
-    builder: Builder, config: ModelConfig, plan: Plan, lengths: list[int], optimize: str
+    builder: Builder, config: EmbbertConfig, plan: Plan, lengths: list[int], optimize: str
 ) -> Iterator[dict[str, Any]]:
     """What was counted on one core, length by length."""
     plain = DeviceProgram(builder.build(PLAIN, optimize))

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import embbert
-from embbert.config import ModelConfig, preset
+from embbert.config import EmbbertConfig, preset
 from embbert.emit.c99 import runtime_files
 from embbert.emit.render import Interface, render
 from embbert.quant.build import quantize
@@ -83,7 +83,7 @@ class CompiledC:
         return call
 
 
-def contestants(config: ModelConfig, folder: Path) -> dict[str, Callable[[np.ndarray], Callable[[], Any]]]:
+def contestants(config: EmbbertConfig, folder: Path) -> dict[str, Callable[[np.ndarray], Callable[[], Any]]]:
     """By name, what turns token ids into a call that runs them."""
     import onnxruntime  # noqa: PLC0415 - not needed to read this file
     import torch  # noqa: PLC0415
@@ -143,7 +143,7 @@ def contestants(config: ModelConfig, folder: Path) -> dict[str, Callable[[np.nda
     }
 
 
-def check(code: CompiledC, plan: Plan, config: ModelConfig) -> None:
+def check(code: CompiledC, plan: Plan, config: EmbbertConfig) -> None:
     """What is timed must be right."""
     ids = np.random.default_rng(1).integers(5, config.vocab_size, 50)
     code.prepare(ids)()

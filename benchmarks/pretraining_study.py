@@ -30,7 +30,7 @@ from unittest import mock
 
 from common import RESULTS, spread
 from embbert.bench.measure import commit
-from embbert.config import ModelConfig, PretrainConfig, TrainConfig, to_mapping
+from embbert.config import EmbbertConfig, PretrainConfig, TrainConfig, to_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ def run(name: str, seed: int, cache: Path, tokens: int) -> None:
         request = PretrainRequest(
             open_corpus([str(path) for path in sorted(corpus.glob("train-*.parquet"))]),
             open_corpus([str(corpus / "validation.parquet")]),
-            replace(ModelConfig(), **arm.model),
+            replace(EmbbertConfig(), **arm.model),
             config,
             Path(folder) / "base",
             cache,
@@ -201,7 +201,7 @@ def started(start: str) -> Iterator[None]:
     from embbert.models import embbert  # noqa: PLC0415
 
     @torch.no_grad()
-    def queries_only(layer: embbert.Layer, config: ModelConfig) -> None:
+    def queries_only(layer: embbert.Layer, config: EmbbertConfig) -> None:
         layer.query.weight.mul_(embbert.NEAR_IDENTITY).add_(0.5 * torch.eye(config.hidden_size))
 
     if start == "identity":

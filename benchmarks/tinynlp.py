@@ -22,7 +22,7 @@ import numpy as np
 
 from common import RESULTS, spread
 from embbert.bench.measure import commit
-from embbert.config import ModelConfig, TrainConfig, to_mapping
+from embbert.config import EmbbertConfig, TrainConfig, to_mapping
 from embbert.data import encode_targets, read_examples
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
@@ -53,10 +53,10 @@ def train(arguments: argparse.Namespace) -> None:
         Request(
             read_examples(source),
             read_examples(source, split="test") if arguments.split == "test" else None,
-            replace(ModelConfig(), **VARIANTS[arguments.variant]),
+            replace(EmbbertConfig(), **VARIANTS[arguments.variant]),
             replace(TrainConfig(), seed=arguments.seed),
             folder,
-            vocab_size=ModelConfig().vocab_size,  # the paper's 8,192, in every row of the table
+            vocab_size=EmbbertConfig().vocab_size,  # the paper's 8,192, in every row of the table
             boundary=arguments.boundary,
             overwrite=True,
         )

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.config import ModelConfig
+from embbert.blueprint import backbone_shapes
+from embbert.config import BertConfig, EfficientConfig, EmbbertConfig, EmbedderConfig, MambaConfig
 from embbert.quant.build import quantize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from embbert.config import BackboneConfig
     from embbert.quant.spec import Plan
 
 
-def small_config(**changes: object) -> ModelConfig:
+def small_config(**changes: object) -> EmbbertConfig:
     """A model of a few hundred parameters; `changes` replace its fields."""
     fields: dict[str, object] = {
         "vocab_size": 37,
@@ -25,7 +27,23 @@ def small_config(**changes: object) -> ModelConfig:
         "kernel_size": 5,
         "num_layers": 2,
     }
-    return ModelConfig(**{**fields, **changes})
+    return EmbbertConfig(**{**fields, **changes})
+
+
+_SIZES = {"vocab_size": 37, "max_length": 24}
+BASELINES: dict[str, BackboneConfig] = {
+    "bert": BertConfig(**_SIZES, hidden_size=12, num_heads=3),
+    "nanobert": BertConfig(**_SIZES, hidden_size=10, embedding_size=4, num_layers=1, pooling="mean"),
+    "nano-embedder": EmbedderConfig(**_SIZES, hidden_size=14, embedding_size=4),
+    "nano-embedder-conv": EmbedderConfig(**_SIZES, hidden_size=14, embedding_size=4, kernel_size=5),
+    "bert-efficient": EfficientConfig(**_SIZES, hidden_size=12, embedding_size=0, num_layers=1, feed_size=20),
+    "nanobert-efficient": EfficientConfig(
+        **_SIZES, hidden_size=12, embedding_size=4, num_layers=3, feed_size=9, pooling="mean"
+    ),
+}
+"""The baselines that have an integer model, small."""
+
+MAMBA = MambaConfig(**_SIZES, hidden_size=12, num_layers=2, state_size=3, rank=2)
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float32]:
@@ -33,8 +51,10 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float32]:
     return (0.1 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
-def random_weights(config: ModelConfig, classes: int, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+def random_weights(config: BackboneConfig, classes: int, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """Float weights with the statistics of a trained model, roughly."""
+    if not isinstance(config, EmbbertConfig):
+        return _baseline_weights(config, classes, seed)
     rng = np.random.default_rng(seed)
 
     def draw(*shape: int, std: float = 0.1, mean: float = 0.0) -> NDArray[np.float32]:
@@ -69,7 +89,19 @@ def random_weights(config: ModelConfig, classes: int, seed: int = 0) -> dict[str
     return weights
 
 
-def random_ids(config: ModelConfig, seed: int, length: int | None = None, pair: bool = False) -> list[int]:
+def _baseline_weights(config: BackboneConfig, classes: int, seed: int) -> dict[str, NDArray[np.float32]]:
+    rng = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in backbone_shapes(config).items():
+        gain = name.endswith("norm.weight")
+        std = 0.1 if len(shape) == 1 else 1.0 if name == "embedder.token.weight" else shape[-1] ** -0.5
+        weights[name] = (gain + std * rng.standard_normal(shape)).astype(np.float32)
+    weights["head.weight"] = (0.5 * rng.standard_normal((classes, config.hidden_size))).astype(np.float32)
+    weights["head.bias"] = (0.1 * rng.standard_normal(classes)).astype(np.float32)
+    return weights
+
+
+def random_ids(config: BackboneConfig, seed: int, length: int | None = None, pair: bool = False) -> list[int]:
     """[CLS] and random entries, with one [SEP] inside if `pair`; length 1 … max_length."""
     rng = np.random.default_rng(seed)
     count = length or int(rng.integers(1, config.max_length + 1))
@@ -79,7 +111,7 @@ def random_ids(config: ModelConfig, seed: int, length: int | None = None, pair: 
     return ids
 
 
-def random_plan(config: ModelConfig, classes: int = 3, seed: int = 0) -> Plan:
+def random_plan(config: BackboneConfig, classes: int = 3, seed: int = 0) -> Plan:
     """The integer plan of a random model."""
     texts = [random_ids(config, seed=100 + i, pair=i % 2 == 0) for i in range(8)]
     return quantize(config, random_weights(config, classes, seed), classes, texts)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from embbert.bases import BaseFolder
-    from embbert.config import ModelConfig
+    from embbert.config import BackboneConfig
     from embbert.store import ModelFolder
 
 TEXTS = (
@@ -38,10 +38,15 @@ def small_tokenizer(vocab_size: int) -> Tokenizer:
 
 
 def parts(
-    task: str = "classify", *, pair: bool = False, quantized: bool = True, **changes: object
+    task: str = "classify",
+    *,
+    pair: bool = False,
+    quantized: bool = True,
+    config: BackboneConfig | None = None,
+    **changes: object,
 ) -> dict[str, Any]:
-    """Arguments of `save_model` for a small model; `changes` replace fields of its config."""
-    config: ModelConfig = factory.small_config(**changes)
+    """Arguments of `save_model` for a small model; `changes` replace fields of EmbBERT's config."""
+    config = factory.small_config(**changes) if config is None else config
     labels = ("lights", "music", "weather") if task == "classify" else ()
     tokenizer = small_tokenizer(config.vocab_size)
     weights = factory.random_weights(config, len(labels) or 1)
@@ -67,12 +72,17 @@ def small_folder(path: Path, task: str = "classify", **settings: Any) -> ModelFo
 
 
 def base_parts(
-    *, tied: bool = True, tokenizer: Tokenizer | None = None, seed: int = 0, **changes: object
+    *,
+    tied: bool = True,
+    tokenizer: Tokenizer | None = None,
+    seed: int = 0,
+    config: BackboneConfig | None = None,
+    **changes: object,
 ) -> dict[str, Any]:
-    """Arguments of `save_base` for a small base; `changes` replace fields of its config."""
+    """Arguments of `save_base` for a small base; `changes` replace fields of EmbBERT's config."""
     if tokenizer is not None:
         changes["vocab_size"] = tokenizer.vocab_size
-    config: ModelConfig = factory.small_config(**changes)
+    config = factory.small_config(**changes) if config is None else config
     weights = factory.random_weights(config, 1, seed)
     shapes = bases.head_shapes(config)
     return {

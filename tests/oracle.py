@@ -70,10 +70,9 @@ def fast_isqrt(value: int) -> int:
     return root
 
 
-def norm_row(op: spec.Norm, x: list[int]) -> list[int]:
-    total = op.epsilon + sum(v * v for v in x)
-    in64(total)
-    e, scaled = 0, total
+def inverse_of(total: int) -> tuple[int, int]:
+    """(2^31 over the root of a sum of squares that is shifted into 2^30 … 2^32 − 1, half of that shift)."""
+    e, scaled = 0, in64(total)
     while scaled >= 2**32:
         e, scaled = e + 2, scaled // 4
     while scaled < 2**30:
@@ -81,13 +80,42 @@ def norm_row(op: spec.Norm, x: list[int]) -> list[int]:
     assert fast_isqrt(scaled) ** 2 <= scaled < (fast_isqrt(scaled) + 1) ** 2
     inverse = INT32 // fast_isqrt(scaled)
     assert inverse <= 65535
+    return inverse, e // 2
+
+
+def norm_row(op: spec.Norm, x: list[int]) -> list[int]:
+    inverse, half = inverse_of(op.epsilon + sum(v * v for v in x))
     out = []
     for value, gain in zip(x, op.gain.tolist(), strict=True):
-        out.append(clamp(round_shift(in64(in32(value * inverse) * gain), op.shift + e // 2), 127))
+        out.append(clamp(round_shift(in64(in32(value * inverse) * gain), op.shift + half), 127))
     return out
 
 
-def attend_row(op: spec.Attend, query: list[int], keys: list[list[int]]) -> list[int]:
+def layer_norm_row(op: spec.LayerNorm, x: list[int]) -> list[int]:
+    n = len(x)
+    mean = in32(2 * in32(sum(x)) + n) // (2 * n)
+    centred = [clamp(in32(v - mean), 32767) for v in x]
+    inverse, half = inverse_of(op.epsilon + sum(v * v for v in centred))
+    shift = op.shift + half
+    assert 8 <= shift <= 48
+    out = []
+    for value, gain, bias in zip(centred, op.gain.tolist(), op.bias.tolist(), strict=True):
+        scaled = in64(in32(value * inverse) * gain) + in64(bias * 2 ** (shift - 8))
+        out.append(clamp(round_shift(in64(scaled), shift), 127))
+    return out
+
+
+def rescale_row(op: spec.Rescale, x: list[int], previous: list[int], dtype: str) -> list[int]:
+    out = []
+    for value, old in zip(x, previous, strict=True):
+        y = requantize(value, op.multiplier, op.shift)
+        out.append(clamp(in64(old + y) if op.accumulate else y, LIMIT[dtype]))
+    return out
+
+
+def attend_row(
+    op: spec.Attend, query: list[int], keys: list[list[int]], values: list[list[int]]
+) -> list[int]:
     score = [in32(sum(q * k for q, k in zip(query, key, strict=True))) for key in keys]
     top = max(score)
     weight = []
@@ -105,8 +133,8 @@ def attend_row(op: spec.Attend, query: list[int], keys: list[list[int]]) -> list
     ratio = (op.out_multiplier * 2**24 + total // 2) // total
     assert ratio <= INT32
     out = []
-    for c in range(len(query)):
-        mix = in32(sum(w * key[c] for w, key in zip(weight, keys, strict=True)))
+    for c in range(len(values[0])):
+        mix = in32(sum(w * row[c] for w, row in zip(weight, values, strict=True)))
         out.append(clamp(round_shift(in64(mix * ratio), op.out_shift), 127))
     return out
 
@@ -157,6 +185,38 @@ def embed_row(op: spec.Embed, ids: list[int], t: int) -> list[int]:
     return out
 
 
+def embed_wide_row(op: spec.EmbedWide, ids: list[int], t: int) -> list[int]:
+    segment = 1 if 4 in ids[: t + 1] else 0
+    out = []
+    for c, more in enumerate(op.segment_table[segment].tolist()):
+        token = requantize(int(op.token_table[ids[t], c]), op.token_multiplier[c], op.token_shift)
+        position = requantize(int(op.position_table[t, c]), op.position_multiplier[c], op.position_shift)
+        out.append(clamp(in64(token + position + more), 32767))
+    return out
+
+
+def pool_rms_rows(rows: list[list[int]]) -> list[int]:
+    n = len(rows)
+    out = []
+    for c in range(len(rows[0])):
+        squares = in32(sum(row[c] ** 2 for row in rows))
+        out.append(fast_isqrt(in32((2**16 * squares + n // 2) // n)))
+    assert max(out) <= 127 * 256
+    return out
+
+
+def bag_row(op: spec.Bag, ids: list[int]) -> list[int]:
+    root = fast_isqrt(len(ids) * 2**16)
+    inverse = in32(INT32 // root) if ids else 0
+    out = []
+    for c in range(len(op.bias)):
+        acc = in32(sum(int(op.weight[index, c]) for index in ids))
+        share = in32(round_shift(in64(acc * inverse), 8))
+        total = in64(requantize(share, op.multiplier[c], op.shift) + int(op.bias[c]))
+        out.append(clamp(total, INT32))
+    return out
+
+
 def pool_rows(op: spec.Pool, rows: list[list[int]]) -> list[int]:
     n = len(rows)
     sums = [in32(sum(row[c] for row in rows)) for c in range(len(rows[0]))]
@@ -177,18 +237,28 @@ def run(plan: spec.Plan, ids: list[int]) -> tuple[list[int], dict[str, list[list
         # Row by row, as the device does: an operator that read a row this stage has overwritten would show.
         for t in range(count):
             for op in stage.ops:
-                if isinstance(op, spec.Pool):
+                if isinstance(op, spec.Pool | spec.PoolRms):
                     continue
                 if isinstance(op, spec.Embed):
                     row = embed_row(op, ids, t)
+                elif isinstance(op, spec.EmbedWide):
+                    row = embed_wide_row(op, ids, t)
                 elif isinstance(op, spec.Norm):
                     row = norm_row(op, store[op.source][t])
+                elif isinstance(op, spec.LayerNorm):
+                    row = layer_norm_row(op, store[op.source][t])
                 elif isinstance(op, spec.Linear):
                     row = linear_row(op, store[op.source][t], store[op.out][t], dtypes[op.out])
                 elif isinstance(op, spec.Attend):
-                    row = attend_row(op, store[op.query][t], store[op.keys])
+                    row = attend_row(op, store[op.query][t], store[op.keys], store[op.values])
                 elif isinstance(op, spec.Conv):
                     row = conv_row(op, store[op.source], t)
+                elif isinstance(op, spec.Rescale):
+                    row = rescale_row(op, store[op.source][t], store[op.out][t], dtypes[op.out])
+                elif isinstance(op, spec.Bag):
+                    row = bag_row(op, ids)
+                elif isinstance(op, spec.LookUp):
+                    row = [int(op.table[value + 128]) for value in store[op.source][t]]
                 else:
                     row = [
                         clamp(a + b, 32767)
@@ -197,7 +267,8 @@ def run(plan: spec.Plan, ids: list[int]) -> tuple[list[int], dict[str, list[list
                 store[op.out][t] = row
                 seen.setdefault(f"{stage.name}.{op.name}", []).append(list(row))
         for op in stage.ops:
-            if isinstance(op, spec.Pool):
-                store[op.out][0] = pool_rows(op, store[op.source][:count])
+            if isinstance(op, spec.Pool | spec.PoolRms):
+                rows = store[op.source][:count]
+                store[op.out][0] = pool_rows(op, rows) if isinstance(op, spec.Pool) else pool_rms_rows(rows)
                 seen[f"{stage.name}.{op.name}"] = [list(store[op.out][0])]
     return store[plan.output][0], seen

@@ -25,9 +25,13 @@ COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 
 
 def wild_plan(seed: int, **changes: object) -> Plan:
-    """A plan of random integers: full-range weights, multipliers of both signs, some rows saturated."""
+    """EmbBERT in random integers: full-range weights, multipliers of both signs, some rows saturated."""
+    return wild(factory.random_plan(factory.small_config(**changes), seed=seed), seed)
+
+
+def wild(plan: Plan, seed: int) -> Plan:
+    """The same operators in such integers."""
     rng = np.random.default_rng(seed)
-    plan = factory.random_plan(factory.small_config(**changes), seed=seed)
     stages = tuple(
         dataclasses.replace(stage, ops=tuple(_wild(op, rng) for op in stage.ops)) for stage in plan.stages
     )
@@ -44,7 +48,7 @@ def _wild(op: Op, rng: np.random.Generator) -> Op:
             continue
         if field.name.endswith("multiplier"):
             values[field.name] = rng.integers(-(2**31) + 1, 2**31, value.shape).astype(np.int32)
-        elif field.name == "bias":
+        elif field.name == "bias" and value.dtype == np.int32:
             values[field.name] = rng.integers(-(2**17), 2**17, value.shape).astype(np.int32)
         else:
             limit = np.iinfo(value.dtype).max
@@ -54,9 +58,12 @@ def _wild(op: Op, rng: np.random.Generator) -> Op:
         values["shift"] = int(rng.integers(36, 41)) + (3 if op.weight.shape[0] == 3 else 0)
     elif isinstance(op, spec.Conv):
         values["shift"] = int(rng.integers(37, 41))
-    elif isinstance(op, spec.Embed):
-        values |= {"token_shift": int(rng.integers(28, 34)), "position_shift": int(rng.integers(28, 34))}
-    elif isinstance(op, spec.Norm):
+    elif isinstance(op, spec.Embed | spec.EmbedWide):
+        low, high = (28, 34) if isinstance(op, spec.Embed) else (21, 25)
+        values |= {f"{part}_shift": int(rng.integers(low, high)) for part in ("token", "position")}
+    elif isinstance(op, spec.Rescale):
+        values |= {"multiplier": -op.multiplier, "shift": op.shift - 1} if rng.integers(2) else {}
+    elif isinstance(op, spec.Norm | spec.LayerNorm):
         values |= {"shift": int(rng.integers(36, 41)), "epsilon": int(rng.choice([1, 1000, 2**33]))}
     elif isinstance(op, spec.Attend):
         values["exp_multiplier"] = int(rng.integers(2**27, 2**31))
@@ -79,8 +86,10 @@ def low_plan(plan: Plan) -> Plan:
             values = {"shift": 24, "multiplier": op.multiplier >> (op.shift - 26)}
         elif isinstance(op, spec.Attend):
             values = {"exp_shift": 20, "exp_multiplier": 900_000, "out_shift": 30}
-        elif isinstance(op, spec.Norm):
+        elif isinstance(op, spec.Norm | spec.LayerNorm):
             values = {"shift": 27, "gain": op.gain >> 7}
+        elif isinstance(op, spec.Rescale):
+            values = {"shift": op.shift - 12, "multiplier": op.multiplier >> 12}
         return dataclasses.replace(op, **values)
 
     stages = tuple(
@@ -102,7 +111,7 @@ def write_export(plan: Plan, path: Path, weights: Weights = "constants") -> Expo
         (path / "net_weights.bin").write_bytes(file.data)
     for name, text in {
         **render(plan, interface),
-        **runtime_files(tokenizer=False, blob=file is not None),
+        **runtime_files(plan, tokenizer=False, blob=file is not None),
     }.items():
         (path / name).write_text(text, encoding="utf-8")
     return Export(path, "net", "classify", pair=False, text_front=False)

@@ -16,7 +16,7 @@ from embbert.train.pretraining.stream import DOCUMENT, SENTENCE, Stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from embbert.config import ModelConfig
+    from embbert.config import EmbbertConfig
 
 VOCAB_SIZE, FIRST = 40, 5
 QUICK = PretrainConfig(
@@ -44,7 +44,7 @@ def stream(tokens: int = 6000, seed: int = 0) -> Stream:
     return Stream([values[:cut], values[cut:]], [flags[:cut], flags[cut:]])
 
 
-def model(**changes: Any) -> ModelConfig:
+def model(**changes: Any) -> EmbbertConfig:
     fields = {"vocab_size": VOCAB_SIZE, "max_length": 64, "kernel_size": 4, "residual": True}
     return factory.small_config(**{**fields, **changes})
 

@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from embbert.config import ModelConfig as ModelConfig
+    from embbert.config import EmbbertConfig as EmbbertConfig
     from embbert.config import preset as preset
     from embbert.errors import EmbbertError as EmbbertError
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "EmbbertConfig": "embbert.config",
     "EmbbertError": "embbert.errors",
-    "ModelConfig": "embbert.config",
     "preset": "embbert.config",
 }
-__all__ = ["EmbbertError", "ModelConfig", "__version__", "preset"]
+__all__ = ["EmbbertConfig", "EmbbertError", "__version__", "preset"]
 
 
 def __getattr__(name: str) -> object:

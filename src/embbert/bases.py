@@ -17,18 +17,17 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embbert.config import to_mapping
+from embbert.blueprint import backbone_shapes
+from embbert.config import BackboneConfig, to_mapping
 from embbert.errors import ModelError, UsageError
 from embbert.files import check_place, interrupted_save, json_bytes, read_object, replace_folder
 from embbert.shape import (
-    ARCHITECTURE,
     CARD,
     CONFIG,
     FORMAT,
     METRICS,
     TOKENIZER,
     WEIGHTS,
-    backbone_shapes,
     is_config,
     parse_config,
     read_settings,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from embbert.config import ModelConfig, Pooling
+    from embbert.config import Pooling
     from embbert.text.tokenizer import Tokenizer
 
 BASE, CURVE = "base.json", "curve.png"
@@ -63,7 +62,7 @@ class BaseShape:
         pairs: whether pairs of texts were part of pre-training.
     """
 
-    config: ModelConfig
+    config: BackboneConfig
     tied: bool
     pairs: bool
 
@@ -82,7 +81,7 @@ class BaseFolder:
     """
 
     path: Path
-    config: ModelConfig
+    config: BackboneConfig
     tokenizer: Tokenizer
     metrics: dict[str, Any]
     tied: bool
@@ -105,6 +104,8 @@ class BaseFolder:
     def mlm_head(self) -> dict[str, NDArray[np.float32]] | None:
         """`mlm.narrow.weight` [r, d], `mlm.narrow.bias` [r] and `mlm.bias` [v]; None if it is not tied.
 
+        r is the width of the token table.
+
         Raises:
             ModelError: as for `weights`.
         """
@@ -124,7 +125,7 @@ class BaseFolder:
         except OSError as error:
             raise ModelError(f"{self.path / WEIGHTS} cannot be read: {error.strerror}") from error
 
-    def fitted(self, max_length: int | None = None, pooling: Pooling | None = None) -> ModelConfig:
+    def fitted(self, max_length: int | None = None, pooling: Pooling | None = None) -> BackboneConfig:
         """The shape of a model that starts from this base.
 
         Args:
@@ -153,16 +154,16 @@ class BaseFolder:
         return read_tensors(self.path / WEIGHTS, {"F32"}, shapes)
 
 
-def head_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+def head_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of a tied head of masked-language modelling."""
-    d, r, v = config.hidden_size, config.embedding_size, config.vocab_size
+    d, r, v = config.hidden_size, config.table_size, config.vocab_size
     return {"mlm.narrow.weight": (r, d), "mlm.narrow.bias": (r,), "mlm.bias": (v,)}
 
 
 def save_base(
     path: Path,
     *,
-    config: ModelConfig,
+    config: BackboneConfig,
     tokenizer: Tokenizer,
     weights: Mapping[str, NDArray[np.float32]],
     head: Mapping[str, NDArray[np.float32]] | None,
@@ -195,7 +196,7 @@ def save_base(
     check_base_target(path, overwrite=overwrite)
     settings = {
         "format": FORMAT,
-        "architecture": ARCHITECTURE,
+        "architecture": config.architecture,
         "model": to_mapping(config),
         "tied": head is not None,
         "pairs": pairs,
@@ -289,7 +290,10 @@ def _load_shape(path: Path) -> BaseShape:
     for name in ("tied", "pairs"):
         if not isinstance(settings[name], bool):
             raise ModelError(f"{file}: {name} must be true or false, not {settings[name]!r}")
-    return BaseShape(parse_config(file, settings["model"]), settings["tied"], settings["pairs"])
+    config = parse_config(file, settings)
+    if not isinstance(config, BackboneConfig):
+        raise ModelError(f"{file}: a base has a backbone, and {config.architecture} has none")
+    return BaseShape(config, settings["tied"], settings["pairs"])
 
 
 def _load_folder(path: Path) -> BaseFolder:

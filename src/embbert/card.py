@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from embbert.config import BackboneConfig, LinearConfig
 from embbert.footprint import deployed, paper
 
 if TYPE_CHECKING:
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from embbert.config import ModelConfig, Task
 
 MOST_LABELS = 100
+
+TITLES = {
+    "embbert": "An [EmbBERT](https://arxiv.org/abs/2502.10001)",
+    "bert": "A BERT",
+    "efficient": "A BERT-Efficient",
+    "embedder": "A NanoEmbedder",
+    "mamba": "A Mamba",
+    "linear": "A linear",
+}
+"""How a sentence about a model begins, by architecture."""
 
 
 def model_card(
@@ -26,28 +37,27 @@ def model_card(
         labels: class names; none for `regress`.
         pair: whether it reads pairs of texts.
         metrics: contents of `metrics.json`. `float` and `int8`, where present, map metric names to numbers
-            and are shown side by side; every other entry is listed as it is.
+            and are shown side by side; `history` is left out, every other entry is listed as it is.
     """
     what = "two texts" if pair else "a text"
     answer = f"one of {len(labels)} labels" if task == "classify" else "a number"
     parts = [
         "# Model card",
-        f"An [EmbBERT](https://arxiv.org/abs/2502.10001) model that maps {what} to {answer}. "
-        "It runs in integer arithmetic; the C that `embbert export c` writes computes the same numbers.",
+        f"{TITLES[config.architecture]} model that maps {what} to {answer}. {_arithmetic(config)}",
     ]
     if task == "classify":
         parts += ["## Labels", _labels(labels)]
     scores = {name: metrics[name] for name in ("float", "int8") if isinstance(metrics.get(name), Mapping)}
     if scores:
         parts += ["## Measured", _scores(scores)]
-    rest = {name: value for name, value in metrics.items() if name not in scores}
+    rest = {name: value for name, value in metrics.items() if name not in (*scores, "history")}
     if rest:
         parts += ["## How it was made", _listing(rest)]
     parts += ["## Size", _size(config, max(1, len(labels))), "## Limits", _limits(config, task)]
     return "\n\n".join(parts) + "\n"
 
 
-def base_card(config: ModelConfig, metrics: Mapping[str, Any], *, curve: bool) -> str:
+def base_card(config: BackboneConfig, metrics: Mapping[str, Any], *, curve: bool) -> str:
     """Markdown that says what a base model was trained on and how, how well it predicts, and where it ends.
 
     Args:
@@ -58,7 +68,7 @@ def base_card(config: ModelConfig, metrics: Mapping[str, Any], *, curve: bool) -
     """
     parts = [
         "# Base model card",
-        "A pre-trained [EmbBERT](https://arxiv.org/abs/2502.10001) backbone to fine-tune: "
+        f"{TITLES[config.architecture]} backbone, pre-trained, to fine-tune: "
         "`embbert train DATA --base THIS -o model/`.",
         f"It learned by {', then by '.join(_stages(metrics))}, and says nothing useful before it is "
         "fine-tuned.",
@@ -120,23 +130,40 @@ def _listing(values: Mapping[str, Any], indent: str = "") -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _arithmetic(config: ModelConfig) -> str:
+    if not config.integer:
+        return "It runs in float only: there is no integer model of this architecture."
+    return "It runs in integer arithmetic; the C that `embbert export c` writes computes the same numbers."
+
+
 def _size(config: ModelConfig, outputs: int) -> str:
-    ours, theirs = deployed(config, outputs), paper(config)
-    return (
-        f"{theirs.parameters:,} parameters. Deployed at {ours.max_length} tokens: {ours.constant_bytes:,} "
-        f"bytes of constants and an arena of {ours.arena_bytes:,} bytes, {ours.total:,} in all; code, labels "
-        f"and tokenizer come on top. Counted as the paper does: {theirs.total:,} bytes in float32."
-    )
+    parts = [f"{config.parameter_count:,} parameters."]
+    read = _read(config)
+    if isinstance(config, LinearConfig):
+        parts = [f"{config.vocab_size:,} n-grams, {(config.vocab_size + 1) * outputs:,} parameters."]
+    if config.integer:
+        ours = deployed(config, outputs)
+        parts.append(
+            f"Deployed at {ours.max_length} {read}: {ours.constant_bytes:,} bytes of constants and an arena "
+            f"of {ours.arena_bytes:,} bytes, {ours.total:,} in all; code, labels and tokenizer come on top."
+        )
+    if isinstance(config, BackboneConfig):
+        parts.append(f"Counted as the paper does: {paper(config).total:,} bytes in float32.")
+    return " ".join(parts)
 
 
 def _limits(config: ModelConfig, task: Task) -> str:
     limits = [
-        f"* Only the first {config.max_length} tokens of an input are read.",
+        f"* Only the first {config.max_length} {_read(config)} of an input are read.",
         "* Text unlike the training data gets an answer all the same, often a confident one.",
     ]
     if task == "classify":
         limits.append("* Confidence is a softmax share, not a calibrated probability.")
     return "\n".join(limits)
+
+
+def _read(config: ModelConfig) -> str:
+    return "known n-grams" if isinstance(config, LinearConfig) else "tokens"
 
 
 def _score(value: object) -> str:

@@ -8,15 +8,18 @@ tokenizer's tables depend on compiler and vocabulary; they are measured from the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING
 
+from embbert.blueprint import backbone_shapes, blueprint, steps
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from embbert.config import ModelConfig
+    from embbert.blueprint.steps import Blueprint
+    from embbert.config import BackboneConfig, ModelConfig
 
 ROWS_PER_PASS = 4
 """Rows that share each weight load in the integer model (`embbert.quant.spec.ROWS_PER_PASS`)."""
@@ -35,8 +38,10 @@ CODE_BYTES = 12 * 1024
 STRUCTURE_BYTES = 96
 """Bound on an operator's structure and on the code that calls it, and on a line of the self-test."""
 
-SILU_ENTRIES = 256
+TABLE_ENTRIES = 256
+ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
 ADAPTER_RANK = 8
+ADAPTED_CLASSES = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class PaperBytes:
     Attributes:
         parameters: how many the backbone has.
         weights: all of them as float32.
-        activations: 4 · max(2·L·d + L², (3+e)·L·d): the attention phase or the convolution phase, in float32.
+        activations: the largest set that is alive at once (`activation_count` of the shape), in float32.
         quantized_weights: 1 byte for matrices, 4 for norms and branch gains, 2 for everything else.
         quantized_activations: the same activations as float16.
         adapted_total: what the published 8-bit figures of nano, tiny and big come to, unlike that of the
@@ -104,23 +109,30 @@ class DeployedBytes:
         return self.constant_bytes + self.arena_bytes
 
 
-def paper(config: ModelConfig) -> PaperBytes:
+def paper(config: BackboneConfig) -> PaperBytes:
     """Count a model the way the paper does."""
-    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
-    length, layers = config.max_length, config.num_layers
-    matrices = 2 * r * d + layers * (2 * d * d + d * d_i)
-    gains_and_norms = layers * 5 * d + (d if config.residual else 0)
-    others = config.parameter_count - matrices - gains_and_norms
-    adapters = ADAPTER_RANK * (2 * (r + d) + layers * (2 * (d + d) + d + d_i) + (d + 2))
-    activations = 4 * max(2 * length * d + length * length, (3 + config.expansion) * length * d)
+    shapes = backbone_shapes(config)
+    matrices = {name: shape for name, shape in shapes.items() if _is_matrix(name, shape)}
+    in_matrices = sum(rows * columns for rows, columns in matrices.values())
+    gains_and_norms = sum(prod(shape) for name, shape in shapes.items() if "norm" in name or "lambda" in name)
+    others = config.parameter_count - in_matrices - gains_and_norms
+    sides = sum(rows + columns for rows, columns in matrices.values())
+    adapters = ADAPTER_RANK * (sides + config.hidden_size + ADAPTED_CLASSES)
+    activations = 4 * config.activation_count
     return PaperBytes(
         parameters=config.parameter_count,
         weights=4 * config.parameter_count,
         activations=activations,
-        quantized_weights=matrices + 2 * others + 4 * gains_and_norms,
+        quantized_weights=in_matrices + 2 * others + 4 * gains_and_norms,
         quantized_activations=activations // 2,
-        adapted_total=matrices + 2 * (others + gains_and_norms) + activations // 2 + 4 * adapters,
+        adapted_total=in_matrices + 2 * (others + gains_and_norms) + activations // 2 + 4 * adapters,
     )
+
+
+def _is_matrix(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a weight multiplies; the tables of the embedder are looked up."""
+    tables = tuple(f"embedder.{table}.weight" for table in ("token", "position", "segment"))
+    return len(shape) == 2 and name.endswith(".weight") and name not in tables
 
 
 def deployed(config: ModelConfig, classes: int, max_length: int | None = None) -> DeployedBytes:
@@ -132,7 +144,8 @@ def deployed(config: ModelConfig, classes: int, max_length: int | None = None) -
         max_length: emit for texts of at most so many tokens; the config's own if None.
 
     Raises:
-        UsageError: `classes` below 1, or a `max_length` that the model was not trained for.
+        UsageError: `classes` below 1, a `max_length` that the model was not trained for, or an architecture
+            that has no integer model.
     """
     if classes < 1:
         raise UsageError(f"a model has at least 1 class, not {classes}")
@@ -141,9 +154,14 @@ def deployed(config: ModelConfig, classes: int, max_length: int | None = None) -
         raise UsageError(
             f"max_length must be between {SMALLEST_LENGTH} and the model's {config.max_length}, not {length}"
         )
-    return DeployedBytes(
-        classes, length, _constants(config, classes, length), _arena(config, classes, length)
-    )
+    drawn = blueprint(replace(config, max_length=length), classes)
+    constants = {
+        f"{stage.name}.{step.name}": size
+        for stage in drawn.stages
+        for step in stage.steps
+        if (size := _constant_bytes(drawn, step, length))
+    }
+    return DeployedBytes(classes, length, constants, _arena(drawn, length))
 
 
 def macs(config: ModelConfig, classes: int, tokens: int) -> int:
@@ -151,60 +169,69 @@ def macs(config: ModelConfig, classes: int, tokens: int) -> int:
 
     Matrix products, attention and convolution are counted; norms, tables and requantisation are not. The last
     layer computes only the rows that the classifier reads.
+
+    Raises:
+        UsageError: the architecture has no integer model.
     """
-    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
-    total = tokens * 2 * r * d + classes * d
-    for layer in range(config.num_layers):
-        first_only = config.pooling == "cls" and layer == config.num_layers - 1
-        rows = 1 if first_only else tokens
-        total += rows * (2 * d * d + d * d_i) + rows * 2 * tokens * d + _taps(config, rows, tokens) * d_i
+    drawn = blueprint(config, classes)
+    total = 0
+    for stage in drawn.stages:
+        rows = tokens if stage.rows == "text" else 1
+        total += sum(_step_macs(drawn, step, rows, tokens) for step in stage.steps)
     return total
 
 
-def _taps(config: ModelConfig, rows: int, tokens: int) -> int:
+def _step_macs(drawn: Blueprint, step: steps.Step, rows: int, tokens: int) -> int:
+    """Of one operator over `rows` rows."""
+    cols = drawn.tensors[step.out].cols
+    if isinstance(step, steps.Embed):
+        return rows * 2 * step.rank * cols
+    if isinstance(step, steps.Linear):
+        return rows * drawn.tensors[step.source].cols * cols
+    if isinstance(step, steps.Attend):
+        return rows * tokens * (drawn.tensors[step.keys].cols + cols)
+    if isinstance(step, steps.Conv):
+        return _taps(step, rows, tokens) * cols
+    if isinstance(step, steps.Bag):
+        return tokens * cols  # additions
+    return 0
+
+
+def _taps(step: steps.Conv, rows: int, tokens: int) -> int:
     """Kernel taps of the first `rows` rows that fall on a token."""
-    right = config.kernel_size - 1 - config.conv_left
-    return sum(min(t + right, tokens - 1) - max(t - config.conv_left, 0) + 1 for t in range(rows))
+    right = step.taps - 1 - step.left
+    return sum(min(t + right, tokens - 1) - max(t - step.left, 0) + 1 for t in range(rows))
 
 
-def _constants(config: ModelConfig, classes: int, length: int) -> dict[str, int]:
-    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
-    norm = 2 * d
-    sizes = {"embed.embed": (config.vocab_size + length) * r + 2 * (d * r + 4 * d) + 2 * 2 * d}
-    if not config.residual:
-        sizes["embed.norm"] = norm
-    for i in range(config.num_layers):
-        if config.residual:
-            sizes[f"norm{i}.norm"] = norm
-        sizes[f"layer{i}.query"] = _linear(d, d)
-        sizes[f"layer{i}.out"] = _linear(d, d)
-        sizes[f"layer{i}.conv"] = config.kernel_size * d_i + 2 * 4 * d_i + SILU_ENTRIES
-        sizes[f"layer{i}.contract"] = _linear(d, d_i)
-        if not config.residual and i < config.num_layers - 1:
-            sizes[f"layer{i}.norm"] = norm
-    if config.residual:
-        sizes["final.norm"] = norm
-    return {**sizes, "head.classify": _linear(classes, d)}
+def _constant_bytes(drawn: Blueprint, step: steps.Step, length: int) -> int:
+    """Int8 weights, int32 biases and multipliers, int16 gains and segment vectors, tables of 256."""
+    cols = drawn.tensors[step.out].cols
+    if isinstance(step, steps.Embed):
+        tables = (step.vocab_size + length) * (step.rank or cols)
+        return tables + 2 * (step.rank * cols + 4 * cols) + 2 * 2 * cols
+    if isinstance(step, steps.Norm):
+        return (4 if step.centred else 2) * cols
+    if isinstance(step, steps.Linear):
+        return drawn.tensors[step.source].cols * cols + 2 * 4 * cols
+    if isinstance(step, steps.Conv):
+        return step.taps * cols + 2 * 4 * cols + TABLE_ENTRIES
+    if isinstance(step, steps.Bag):
+        return step.vocab_size * cols + 2 * 4 * cols
+    return TABLE_ENTRIES if isinstance(step, steps.LookUp) else 0
 
 
-def _linear(rows: int, columns: int) -> int:
-    """Int8 weights, int32 bias and int32 multiplier per output."""
-    return rows * columns + 2 * 4 * rows
-
-
-def _arena(config: ModelConfig, classes: int, length: int) -> dict[str, int]:
-    d, d_i = config.hidden_size, config.conv_size
+def _arena(drawn: Blueprint, length: int) -> dict[str, int]:
+    """Ids, every tensor, then scores of attention and sums of pooling where there are any."""
+    count = {"text": length, "pass": ROWS_PER_PASS, "one": 1}
     regions = {"ids": 2 * length}
-    if config.residual:
-        regions |= {"h": 2 * length * d, "x": length * d}
-    else:
-        regions["x0"] = length * d
-        if config.num_layers > 1:
-            regions["x1"] = length * d
-    regions |= {"q": ROWS_PER_PASS * d, "ctx": ROWS_PER_PASS * d, "u": ROWS_PER_PASS * d_i}
-    regions["y"] = ROWS_PER_PASS * 2 * d
-    if config.residual:
-        regions["z"] = ROWS_PER_PASS * d
-    regions |= {"pooled": 2 * d, "logits": 4 * classes}
-    regions |= {"scores": ROWS_PER_PASS * 4 * length, "sums": 4 * d}
+    regions |= {
+        name: count[tensor.span] * tensor.cols * ELEMENT_BYTES[tensor.dtype]
+        for name, tensor in drawn.tensors.items()
+    }
+    every = [step for stage in drawn.stages for step in stage.steps]
+    if any(isinstance(step, steps.Attend) for step in every):
+        regions["scores"] = ROWS_PER_PASS * 4 * length
+    pooled = [drawn.tensors[step.source].cols for step in every if isinstance(step, steps.Pool)]
+    if pooled:
+        regions["sums"] = 4 * max(pooled)
     return {name: -(-size // ALIGNMENT) * ALIGNMENT for name, size in regions.items()}

@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from embbert.config import ModelConfig, Task, from_mapping
+from embbert.blueprint import backbone_shapes
+from embbert.config import ARCHITECTURES, BackboneConfig, LinearConfig, Task, from_mapping
 from embbert.errors import ModelError, UsageError
 from embbert.files import interrupted_save, read_json
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from embbert.config import ModelConfig
+
 FORMAT = 1
-ARCHITECTURE = "embbert"
 MAX_LABELS = 65536
 CONFIG, LABELS = "config.json", "labels.json"
 METRICS, TOKENIZER, CARD, WEIGHTS = "metrics.json", "tokenizer.json", "README.md", "model.safetensors"
@@ -60,9 +62,7 @@ def load_shape(path: Path) -> ModelShape:
         raise ModelError(f"{file}: task must be 'classify' or 'regress', not {task!r}")
     if not isinstance(pair, bool):
         raise ModelError(f"{file}: pair must be true or false, not {pair!r}")
-    return ModelShape(
-        parse_config(file, settings["model"]), cast("Task", task), _labels(path / LABELS, task), pair
-    )
+    return ModelShape(parse_config(file, settings), cast("Task", task), _labels(path / LABELS, task), pair)
 
 
 def read_settings(path: Path, kind: str, keys: set[str]) -> dict[str, Any]:
@@ -78,58 +78,39 @@ def read_settings(path: Path, kind: str, keys: set[str]) -> dict[str, Any]:
     """
     settings = read_json(path)
     if not is_config(settings):
-        raise ModelError(f"{path} is not the configuration of an {ARCHITECTURE} {kind}")
+        raise ModelError(f"{path} is not the configuration of a {kind} of embbert")
     if settings["format"] != FORMAT:
         raise ModelError(
             f"{path} has format {settings['format']!r}, this version reads {FORMAT}: upgrade embbert"
         )
     check_keys(path, settings, {"format", "architecture", *keys})
+    if settings["architecture"] not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ModelError(
+            f"{path} is a {kind} of architecture {settings['architecture']!r}; this version knows {known}"
+        )
     return dict(settings)
 
 
 def is_config(settings: object) -> bool:
     """Whether parsed JSON claims to configure a model of ours."""
     return (
-        isinstance(settings, dict) and settings.get("architecture") == ARCHITECTURE and "format" in settings
+        isinstance(settings, dict) and isinstance(settings.get("architecture"), str) and "format" in settings
     )
-
-
-def backbone_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every float tensor of a model without its head."""
-    d, r, d_i = config.hidden_size, config.embedding_size, config.conv_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "embedder.token.weight": (config.vocab_size, r),
-        "embedder.token_up.weight": (d, r),
-        "embedder.position.weight": (config.max_length, r),
-        "embedder.position_up.weight": (d, r),
-        "embedder.segment.weight": (3, d),
-    }
-    layer: dict[str, tuple[int, ...]] = {
-        "norm.weight": (d,),
-        "query.weight": (d, d),
-        "query.bias": (d,),
-        "out.weight": (d, d),
-        "out.bias": (d,),
-        "conv.weight": (d_i, 1, config.kernel_size),
-        "conv.bias": (d_i,),
-        "contract.weight": (d, d_i),
-        "contract.bias": (d,),
-        **{f"lambda_{name}": (d,) for name in ("q1", "k1", "q2", "k2")},
-    }
-    for i in range(config.num_layers):
-        shapes |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
-    if config.residual:
-        shapes["final_norm.weight"] = (d,)
-    return shapes
 
 
 def weight_shapes(config: ModelConfig, outputs: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every float tensor of a model with `outputs` logits."""
-    head: dict[str, tuple[int, ...]] = {
-        "head.weight": (outputs, config.hidden_size),
+    if isinstance(config, BackboneConfig):
+        inputs = config.hidden_size
+    elif isinstance(config, LinearConfig):
+        inputs = config.vocab_size
+    else:
+        raise TypeError(f"no head is known of {type(config).__name__}")
+    return backbone_shapes(config) | {
+        "head.weight": (outputs, inputs),
         "head.bias": (outputs,),
     }
-    return backbone_shapes(config) | head
 
 
 def check_keys(path: Path, values: Mapping[str, Any], expected: set[str]) -> None:
@@ -142,17 +123,18 @@ def check_keys(path: Path, values: Mapping[str, Any], expected: set[str]) -> Non
         raise ModelError(f"{path} {'lacks' if key in expected else 'has an unknown setting'} {key!r}")
 
 
-def parse_config(path: Path, values: object) -> ModelConfig:
-    """The shape that a file's parsed JSON describes.
+def parse_config(path: Path, settings: Mapping[str, Any]) -> ModelConfig:
+    """The shape that `architecture` and `model` of a file's parsed JSON describe.
 
     Raises:
         ModelError: a field is missing, unknown or out of range; the message names file and field.
     """
+    kind, values = ARCHITECTURES[settings["architecture"]], settings["model"]
     if not isinstance(values, dict):
         raise ModelError(f"{path}: model must be a JSON object")
-    check_keys(path, values, {field.name for field in dataclasses.fields(ModelConfig)})
+    check_keys(path, values, {field.name for field in dataclasses.fields(kind)})
     try:
-        return from_mapping(ModelConfig, values)
+        return from_mapping(kind, values)
     except (UsageError, TypeError) as error:
         raise ModelError(f"{path}: {error}") from error
 

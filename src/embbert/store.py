@@ -13,11 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embbert.config import to_mapping
+from embbert.config import LinearConfig, to_mapping
 from embbert.errors import ModelError
 from embbert.files import check_place, json_bytes, read_object, replace_folder
 from embbert.shape import (
-    ARCHITECTURE,
     CARD,
     CONFIG,
     FORMAT,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embbert.config import ModelConfig, Task
-    from embbert.text.tokenizer import Tokenizer
+    from embbert.text import AnyTokenizer
 
 INTEGER_WEIGHTS, QUANT = "model.int8.safetensors", "quant.json"
 FILES = frozenset({CONFIG, LABELS, METRICS, TOKENIZER, CARD, WEIGHTS, INTEGER_WEIGHTS, QUANT})
@@ -52,7 +51,7 @@ class ModelFolder:
     Attributes:
         path: the folder.
         config: shape of the model.
-        tokenizer: with exactly `config.vocab_size` entries.
+        tokenizer: with exactly `config.vocab_size` entries; of a linear model, its n-grams.
         task: `classify` or `regress`.
         labels: names of the classes, in the order of the logits; empty for `regress`.
         metrics: contents of `metrics.json`.
@@ -61,7 +60,7 @@ class ModelFolder:
 
     path: Path
     config: ModelConfig
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     task: Task
     labels: tuple[str, ...]
     metrics: dict[str, Any]
@@ -102,7 +101,7 @@ def save_model(
     path: Path,
     *,
     config: ModelConfig,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     task: Task,
     labels: Sequence[str],
     pair: bool,
@@ -138,7 +137,7 @@ def save_model(
         CONFIG: json_bytes(
             {
                 "format": FORMAT,
-                "architecture": ARCHITECTURE,
+                "architecture": config.architecture,
                 "task": task,
                 "pair": pair,
                 "model": to_mapping(config),
@@ -170,11 +169,11 @@ def load_model(path: Path) -> ModelFolder:
     Raises:
         ModelError: the folder or a file in it is absent, damaged, from a newer version or inconsistent.
     """
-    from embbert.text.tokenizer import Tokenizer  # noqa: PLC0415 - see the module's docstring
+    from embbert.text import load_tokenizer  # noqa: PLC0415 - see the module's docstring
 
     shape = load_shape(path)
     metrics = read_object(path / METRICS)
-    tokenizer = Tokenizer.load(path / TOKENIZER)
+    tokenizer = load_tokenizer(path / TOKENIZER, ngrams=isinstance(shape.config, LinearConfig))
     if tokenizer.vocab_size != shape.config.vocab_size:
         raise ModelError(
             f"{path / TOKENIZER} has {tokenizer.vocab_size} entries, {CONFIG} says {shape.config.vocab_size}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import architectures
 import factory
 import folders
 import plans
@@ -51,6 +52,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "low shifts": test_kernels.SHAPES["low shifts"],
     "mean, short kernel": {"pooling": "mean", "expansion": 3, "kernel_size": 1, "hidden_size": 13},
 }
+OTHERS = ("bert, mean, values of another size", "embedder alone, wide", "efficient, mean, odd sizes")
 BLOBS = {"faithful": (1, {}), "residual": (3, {"residual": True, "expansion": 2, "pooling": "mean"})}
 
 
@@ -75,6 +77,10 @@ def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda 
         for name in MODELS:
             if wanted(f"{name}, {form}"):
                 bench.add(_model(f"{name}, {form}", place / f"{name} {form}", _plan(name), flags, shared))
+    shared = tuple(Unit(path, FORMS["vector"]) for path in operators)
+    for name in filter(wanted, OTHERS):  # what only they have is the same in every form
+        plan = plans.wild(architectures.PLANS[name](3), 3)
+        bench.add(_model(name, place / name, plan, FORMS["vector"], shared))
     faster = ("-O1",)
     blob = Unit(runtime / "embbert_blob.c", faster)
     shared = tuple(Unit(path, faster) for path in operators)
@@ -83,6 +89,12 @@ def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda 
             plan = plans.wild_plan(seed, **changes)
             folder = place / f"weights {name}"
             bench.add(_model(f"weights, {name}", folder, plan, faster, (blob, *shared), "blob"))
+    for name in OTHERS[:2]:
+        if wanted(f"weights, {name}"):
+            plan = architectures.PLANS[name]()
+            bench.add(
+                _model(f"weights, {name}", place / f"weights {name}", plan, faster, (blob, *shared), "blob")
+            )
     if wanted("damaged weights"):
         for shape in test_blob_c.SHAPES:
             bench.add(_damaged(shape, place / f"damaged {shape}", (blob, *shared)))

@@ -31,7 +31,7 @@ class Sound:
 
     def __init__(self, runtime, kind, *sizes, **good):
         self.ask = getattr(runtime, f"embbert_{kind}_sound")
-        self.structure = getattr(operators, kind.capitalize())
+        self.structure = getattr(operators, kind.title().replace("_", ""))
         self.sizes, self.good = sizes, good
 
     def __call__(self, **changes):
@@ -159,6 +159,36 @@ def test_attention_is_sound_within_its_limits(runtime):
     assert [sound(exp_multiplier=value) for value in (-1, 0, 2**31 - 1)] == [False, True, True]
     limits = (-(2**31), 2**19 - 1, 2**19, 2**20 - 1, 2**20)
     assert [sound(out_multiplier=value) for value in limits] == [False, False, True, True, False]
+
+
+def test_a_wide_embedding_is_sound_within_its_limits(runtime):
+    good = {
+        "token_table": np.zeros(3 * 4, np.int8), "token_multiplier": int32s(1, 2, 3, 4),
+        "position_table": np.zeros(5 * 4, np.int8), "position_multiplier": int32s(1, 2, 3, 4),
+        "segment_table": np.zeros(2 * 4, np.int16), "cols": 4, "token_shift": 40, "position_shift": 40,
+    }  # fmt: skip
+    sound = Sound(runtime, "embed_wide", 3, 5, **good)
+    assert sound.shifts("token_shift", "position_shift")
+    assert sound.limits(*(name for name, value in good.items() if isinstance(value, np.ndarray)))
+
+
+def test_a_layer_norm_is_sound_where_its_shift_stays_in_range(runtime):
+    arrays = {"gain": np.zeros(64, np.int16), "bias": np.zeros(64, np.int16)}
+    sound = Sound(runtime, "layer_norm", **arrays, epsilon=1, cols=64, shift=30)
+    assert sound.limits("gain", "bias")
+    limits = (0, 1, 2**62 - 1, 2**62, 2**63)
+    assert [sound(epsilon=value) for value in limits] == [False, True, True, False, False]
+    # From 15 less, for epsilon alone, to 2 more, for rows at their limits.
+    assert [sound(shift=shift) for shift in (22, 23, 46, 47, 255)] == [False, True, True, False, False]
+    assert [sound(epsilon=2**62 - 1, shift=shift) for shift in (32, 33)] == [True, False]
+
+
+def test_rescaling_and_tables_are_sound_within_their_limits(runtime):
+    sound = Sound(runtime, "rescale", multiplier=5, cols=4, shift=30, source=0, target=1)
+    assert sound.shifts("shift")
+    limits = (-(2**31), -(2**31) + 1, 0, 2**31 - 1)
+    assert [sound(multiplier=value) for value in limits] == [False, True, True, True]
+    assert Sound(runtime, "look_up", table=np.zeros(256, np.int8), cols=4).limits("table")
 
 
 def test_every_fault_of_a_file_has_its_own_status(runtime):

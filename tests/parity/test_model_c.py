@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import factory
 import folders
 import plans
 from embbert.emit.c99 import export_c
@@ -48,6 +49,17 @@ def test_verify_finds_every_claim_true(tmp_path, kind, compiler):
     assert result.sizes is not None
     assert result.sizes.writable == 0
     assert result.sizes.undefined == ()
+    assert 0 < result.stack <= result.stated["stack"]
+
+
+@pytest.mark.parametrize("name", factory.BASELINES)
+def test_verify_finds_every_claim_of_the_baselines_true(tmp_path, name):
+    folder = folders.small_folder(tmp_path / "model", config=factory.BASELINES[name])
+    result = verify_host(folder, load_plan(folder), list(folders.TEXTS))
+    assert result.problems == ()
+    assert result.values > 4_000
+    assert result.sizes is not None
+    assert (result.sizes.writable, result.sizes.undefined) == (0, ())
     assert 0 < result.stack <= result.stated["stack"]
 
 
@@ -122,10 +134,10 @@ def test_a_wrong_tokenizer_table_is_found(exported):
 
 
 def test_a_wrong_answer_after_right_logits_is_found(exported):
-    damage(exported[2] / "embbert_norm.c", r"uint32_t i, best = 0;", "uint32_t i, best = classes - 1u;")
+    damage(exported[2] / "embbert_status.c", r"uint32_t i, best = 0;", "uint32_t i, best = classes - 1u;")
     result = verdict(exported)
     assert result.difference is None or result.difference.where == "result"
-    damage(exported[2] / "embbert_norm.c", r"logits\[i\] > logits\[best\]", "logits[i] < logits[best]")
+    damage(exported[2] / "embbert_status.c", r"logits\[i\] > logits\[best\]", "logits[i] < logits[best]")
     assert verdict(exported).difference.where == "result"
 
 

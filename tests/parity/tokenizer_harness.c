@@ -1,12 +1,22 @@
 /* Reads texts from stdin, writes their ids to stdout; uint32 numbers in the order of the machine.
  * In: tokenizer, pair (0 or 1), max_length, a_bytes, b_bytes, the bytes. Out: how many ids, the ids as uint16.
  * Every buffer has its exact size on the heap, so that the address sanitizer sees one byte too far. */
+#ifdef NGRAMS
+#include "embbert_ngrams.h"
+typedef embbert_ngrams tokenizer;
+#define ENCODE embbert_encode_ngrams
+#define ENCODE_PAIR embbert_encode_ngrams_pair
+#else
 #include "embbert_tokenizer.h"
+typedef embbert_tokenizer tokenizer;
+#define ENCODE embbert_encode
+#define ENCODE_PAIR embbert_encode_pair
+#endif
 
 #include <stdio.h>
 #include <stdlib.h>
 
-extern const embbert_tokenizer *const tokenizers[];
+extern const tokenizer *const tokenizers[];
 
 static char *take(uint32_t bytes)
 {
@@ -24,8 +34,8 @@ int main(void)
         char *a = take(head[3]);
         char *b = take(head[4]);
         uint16_t *ids = malloc(head[2] * sizeof *ids);
-        uint32_t count = head[1] ? embbert_encode_pair(tokenizers[head[0]], a, head[3], b, head[4], ids, head[2])
-                                 : embbert_encode(tokenizers[head[0]], a, head[3], ids, head[2]);
+        uint32_t count = head[1] ? ENCODE_PAIR(tokenizers[head[0]], a, head[3], b, head[4], ids, head[2])
+                                 : ENCODE(tokenizers[head[0]], a, head[3], ids, head[2]);
         fwrite(&count, sizeof count, 1, stdout);
         fwrite(ids, sizeof *ids, count, stdout);
         fflush(stdout);

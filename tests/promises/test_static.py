@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import architectures
 import embbert
 import factory
 import folders
@@ -34,7 +35,10 @@ FORMS = {
     "blob, DSP": ["-DEMBBERT_KERNELS=2", GNU, "-D__ARM_FEATURE_SIMD32=1"],
     "constants, vector": ["-DEMBBERT_KERNELS=3", "-D__AVXVNNI__=1"],
     "blob, MVE": ["-DEMBBERT_KERNELS=4", "-D__ARM_FEATURE_MVE=3"],
+    "blob, bert": ["-DEMBBERT_KERNELS=3"],
+    "constants, embedder": ["-DEMBBERT_KERNELS=3"],
 }
+ARCHITECTURES = {"blob, bert": "bert", "constants, embedder": "embedder alone, wide"}
 SUPPRESSED = [
     "--suppress=missingIncludeSystem",  # the tool knows the C library without its headers
     "--suppress=unusedFunction",  # a library: who calls it is not here
@@ -51,6 +55,9 @@ def export(place, form):
         shape = {"pair": True, "residual": True, "pooling": "mean", "expansion": 2}
         folder = folders.small_folder(place / "model", task="regress", **shape)
         export_c(folder, load_plan(folder), place / "c", weights="blob", charset="latin")
+    elif form in ARCHITECTURES:
+        plan = architectures.PLANS[ARCHITECTURES[form]]()
+        plans.write_export(plan, place / "c", form.split(",")[0])
     else:
         plan = factory.random_plan(factory.small_config(residual="blob" in form, causal_conv=False))
         plans.write_export(plan, place / "c", "blob" if "blob" in form else "constants")
@@ -223,7 +230,7 @@ def analyse(name, source, flags=()):
     return {(Path(file).name, checker) for file, checker in found}
 
 
-@pytest.mark.parametrize("form", ["blob, DSP", "constants, vector"])
+@pytest.mark.parametrize("form", ["blob, DSP", "constants, vector", *ARCHITECTURES])
 @pytest.mark.parametrize("name", ANALYSERS)
 def test_analysers_find_no_fault(tmp_path, name, form):
     tables = {"model_tokenizer.c", "model_weights.c", "net_weights.c"}

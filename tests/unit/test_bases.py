@@ -341,7 +341,8 @@ def test_a_file_of_something_else_is_named(copy, name):
     ("changes", "complaint"),
     [
         ({"format": 2}, "format 2, this version reads 1: upgrade"),
-        ({"architecture": "bert"}, "not the configuration"),
+        ({"architecture": "bart"}, "of architecture 'bart'; this version knows embbert, bert"),
+        ({"architecture": 3}, "not the configuration"),
         ({"tied": 1}, "tied must be true or false, not 1"),
         ({"pairs": None}, "pairs must be true or false, not None"),
         ({"model": []}, "model must be a JSON object"),

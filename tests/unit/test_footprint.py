@@ -22,6 +22,7 @@ SHAPES = [
     {"num_layers": 1},
     {"num_layers": 3, "hidden_size": 9, "causal_conv": False},
 ]
+CONFIGS = [*(factory.small_config(**changes) for changes in SHAPES), *factory.BASELINES.values()]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,27 @@ SHAPES = [
 )
 def test_float_totals_of_the_family(name, total):
     assert footprint.paper(preset(name)).total == total
+
+
+@pytest.mark.parametrize(
+    ("name", "total"),
+    [
+        ("bert", 2_006_848),
+        ("nanobert", 1_972_520),
+        ("nano-embedder", 1_822_464),
+        ("nano-embedder-conv", 1_844_224),
+        ("bert-efficient", 1_724_416),
+        ("nanobert-efficient", 1_983_376),
+        ("mamba", 1_862_912),
+    ],
+)
+def test_float_totals_of_the_baselines(name, total):
+    assert footprint.paper(preset(name)).total == total
+
+
+def test_what_runs_in_float_only_is_not_deployed():
+    with pytest.raises(UsageError, match="mamba runs in float only"):
+        footprint.deployed(factory.MAMBA, 2)
 
 
 def test_the_781_kb_of_the_default_model():
@@ -45,9 +67,8 @@ def test_published_8_bit_totals_that_include_adapters(name, total):
     assert footprint.paper(preset(name)).adapted_total == total
 
 
-@pytest.mark.parametrize("changes", SHAPES)
-def test_constants_are_those_of_the_plan(changes):
-    config = factory.small_config(**changes)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_constants_are_those_of_the_plan(config):
     plan = factory.random_plan(config, classes=5)
     found = {}
     for stage in plan.stages:
@@ -58,17 +79,15 @@ def test_constants_are_those_of_the_plan(changes):
     assert list(found.items()) == list(footprint.deployed(config, 5).constants.items())
 
 
-@pytest.mark.parametrize("changes", SHAPES)
-def test_arena_is_ids_then_the_tensors_of_the_plan_then_the_workspace(changes):
-    config = factory.small_config(**changes)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_arena_is_ids_then_the_tensors_of_the_plan_then_the_workspace(config):
     plan = factory.random_plan(config, classes=5)
     rows = {"text": config.max_length, "pass": spec.ROWS_PER_PASS, "one": 1}
     expected = {"ids": 2 * config.max_length}
     expected |= {t.name: rows[t.span] * t.cols * WIDTH[t.dtype] for t in plan.tensors}
-    expected |= {
-        "scores": spec.ROWS_PER_PASS * config.max_length * 4,
-        "sums": config.hidden_size * 4,
-    }
+    if config.layer_count:  # and so attention
+        expected["scores"] = spec.ROWS_PER_PASS * config.max_length * 4
+    expected["sums"] = config.hidden_size * 4
     arena = footprint.deployed(config, 5).arena
     assert list(arena) == list(expected)
     for name, size in expected.items():
@@ -141,3 +160,25 @@ def test_macs_are_those_of_a_naive_count(tokens, kernel, expansion, causal, pool
         kernel_size=kernel, expansion=expansion, causal_conv=causal, pooling=pooling, num_layers=layers
     )
     assert footprint.macs(config, 4, tokens) == _count(config, 4, tokens)
+
+
+@settings(deadline=None, max_examples=60)
+@given(name=st.sampled_from(list(factory.BASELINES)), tokens=st.integers(1, 24))
+def test_macs_of_the_baselines_are_those_of_their_plans(name, tokens):
+    """Summed over the integer operators: products, both halves of attention, taps on existing tokens."""
+    plan, total = factory.random_plan(factory.BASELINES[name], classes=4), 0
+    for stage in plan.stages:
+        rows = tokens if stage.rows == "text" else 1
+        for op in stage.ops:
+            if isinstance(op, spec.Embed):
+                total += rows * (op.token_weight.size + op.position_weight.size)
+            elif isinstance(op, spec.Linear):
+                total += rows * op.weight.size
+            elif isinstance(op, spec.Attend):
+                wide = plan.tensor(op.keys).cols + plan.tensor(op.values).cols
+                total += rows * tokens * wide
+            elif isinstance(op, spec.Conv):
+                taps, channels = op.weight.shape
+                for t in range(rows):
+                    total += channels * sum(0 <= t - op.left + tap < tokens for tap in range(taps))
+    assert footprint.macs(factory.BASELINES[name], 4, tokens) == total

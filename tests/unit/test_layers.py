@@ -22,6 +22,7 @@ ORDER = [
     {"models", "text", "data", "tensors", "shape"},
     {"files", "boards"},
     {"footprint"},
+    {"blueprint"},
     {"config"},
     {"errors"},
 ]
@@ -120,7 +121,7 @@ def loaded(code):
 @pytest.mark.parametrize(
     "code",
     [
-        "import embbert; embbert.preset('nano'); embbert.ModelConfig; embbert.EmbbertError",
+        "import embbert; embbert.preset('nano'); embbert.EmbbertConfig; embbert.EmbbertError",
         "from embbert.cli import run; assert run(['--help']) == 0",
         "from embbert.cli import run; assert run(['--version']) == 0",
         "from embbert.cli import run; assert run(['size', 'embbert']) == 0",

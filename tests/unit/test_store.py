@@ -268,7 +268,8 @@ def test_a_file_of_something_else_is_named(copy, name):
     ("changes", "complaint"),
     [
         ({"format": 2}, "format 2, this version reads 1: upgrade"),
-        ({"architecture": "bert"}, "not the configuration"),
+        ({"architecture": "bart"}, "of architecture 'bart'; this version knows embbert, bert"),
+        ({"architecture": 3}, "not the configuration"),
         ({"task": "rank"}, "task must be 'classify' or 'regress', not 'rank'"),
         ({"task": ["classify"]}, "task must be"),
         ({"pair": 1}, "pair must be true or false"),

@@ -44,6 +44,7 @@ class Constant:
     answer: float
     bytes: int
     validation: dict[str, float] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:

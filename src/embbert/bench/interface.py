@@ -66,6 +66,10 @@ class Fitted(Protocol):
     def validation(self) -> dict[str, float]:
         """Scores on the rows that it held out of the training rows itself."""
 
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """Score on these rows after every epoch, by the metric that chose one; empty if there are no epochs."""
+
     def answers(self, precision: str, rows: Examples) -> NDArray[Any]:
         """[n] class numbers (positions in `label_names` of the training rows), or values.
 

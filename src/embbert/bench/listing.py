@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from embbert.bench.systems import SYSTEMS
+from embbert.bench.systems import all_systems
 from embbert.errors import EmbbertError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def print_tasks(cards: Mapping[str, TaskCard]) -> None:
     Console().print(table)
 
 
-def print_systems() -> None:
-    """One row per system."""
+def print_systems(bases: Path | None = None) -> None:
+    """One row per system, those of a folder of bases included."""
     table = Table("system", "precisions", "what it is")
-    for system in SYSTEMS.values():
+    for system in all_systems(bases).values():
         table.add_row(system.name, ", ".join(system.precisions), system.title)
     Console().print(table)
 

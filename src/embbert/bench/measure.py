@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from embbert.bench.tasks import TaskCard
     from embbert.data import Examples
 
-PACKAGES = ("accelerate", "numpy", "scikit-learn", "scipy", "tokenizers", "torch")
+PACKAGES = (
+    "accelerate",
+    "fasttext",
+    "fasttext-wheel",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "tokenizers",
+    "torch",
+)
 KNOWN = ".duplicates"
 """Folder beside the results in which counts of duplicates are kept, for they take long."""
 

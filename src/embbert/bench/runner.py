@@ -100,6 +100,7 @@ def run_cells(
     processes: int = 1,
     time_budget: float | None = None,
     tasks_file: Path | None = None,
+    bases: Path | None = None,
     say: Callable[[str], None] = lambda line: None,  # noqa: ARG005
 ) -> Outcome:
     """Make the results that are not there yet.
@@ -110,6 +111,7 @@ def run_cells(
         processes: cells at a time.
         time_budget: seconds after which no cell is begun; those under way are finished.
         tasks_file: cards beside those that come with the package.
+        bases: folder of bases, each of which is a system.
         say: gets one line per finished cell.
 
     Raises:
@@ -129,15 +131,21 @@ def run_cells(
         else:
             waiting.append(name)
     say(f"{len(waiting)} of {len(names)} results to make")
-    return _Run(results, tasks_file, say, len(waiting)).all(waiting, processes, time_budget)
+    return _Run(results, tasks_file, bases, say, len(waiting)).all(waiting, processes, time_budget)
 
 
 class _Run:
     def __init__(
-        self, results: Path, tasks_file: Path | None, say: Callable[[str], None], total: int
+        self,
+        results: Path,
+        tasks_file: Path | None,
+        bases: Path | None,
+        say: Callable[[str], None],
+        total: int,
     ) -> None:
         self.results = results.resolve()
         self.tasks_file = None if tasks_file is None else str(tasks_file.resolve())
+        self.bases = None if bases is None else str(bases.resolve())
         self.say = say
         self.total = total
         self.begun = time.monotonic()
@@ -174,6 +182,7 @@ class _Run:
             "results": str(self.results),
             "work": str(place / "work"),
             "tasks_file": self.tasks_file,
+            "bases": self.bases,
         }
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(

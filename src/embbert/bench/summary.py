@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from embbert.bench.cells import Cell
 
 NOTHING = "–"
+AIM, BUDGET = 512_000, 2_000_000
+"""Bytes: what this project is to do with, and what the paper's models share."""
+
 SUITES = {"tinynlp": "TinyNLP", "glue": "GLUE"}
 """Titles of the shipped suites, in the order of the tables."""
 
@@ -102,13 +105,25 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class Published:
-    """Contents of `published.json`."""
+    """Contents of `published.json`.
+
+    Attributes:
+        format: of the file.
+        source: where the figures come from.
+        conventions: how they were measured.
+        doubt: what is doubtful in `rows`.
+        rows: models that the tables show.
+        family_notes: the same as both, of `family`.
+        family: further sizes of EmbBERT.
+    """
 
     format: Literal[1]
     source: str
     conventions: tuple[str, ...]
     doubt: str
     rows: tuple[PublishedRow, ...]
+    family_notes: tuple[str, ...]
+    family: tuple[PublishedRow, ...]
 
 
 @cache
@@ -186,6 +201,14 @@ def averages(suite: str, cells: Sequence[Cell], *, as_published: bool = False) -
     title = f"{SUITES.get(suite, suite)} average"
     means = [Average(mean.name, mean.title, mean.tests) for mean in shipped_means() if mean.suite == suite]
     return [Average(suite, title, tests), *means]
+
+
+def full_title(mean: Average, cells: Sequence[Cell]) -> str:
+    """Title of an average; of one over some tests of a suite, what these are."""
+    if mean.name not in {other.name for other in shipped_means()}:
+        return mean.title
+    titles = {name: title for suite in suites(cells) for name, title in columns(suite, cells).items()}
+    return f"{mean.title}: {', '.join(titles[test] for test in mean.tests)}"
 
 
 def sizes(cells: Iterable[Cell]) -> dict[Competitor, Size]:

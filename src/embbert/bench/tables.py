@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from embbert.bench.load import SEEDED
 from embbert.bench.summary import (
+    AIM,
+    BUDGET,
     NOTHING,
     SUITES,
     average,
     averages,
     columns,
     figures,
+    full_title,
     published,
     published_figures,
     sizes,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from embbert.bench.cells import Cell
 
 PAPER, DOUBT, PARTIAL = "†", "‡", "*"
+OVER_AIM, OVER_BUDGET = "§", "§§"
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def _table(suite: str, cells: Sequence[Cell], *, as_published: bool) -> ResultTa
                 *competitor,
                 *(str(mine.get(test, NOTHING)) for test in titles),
                 *(str(average(mine, mean.tests) or NOTHING) for mean in means),
-                f"{most[competitor].deployed:,}",
+                _marked(most[competitor].deployed),
                 f"{most[competitor].total:,}",
             )
         )
@@ -121,7 +125,7 @@ def _table(suite: str, cells: Sequence[Cell], *, as_published: bool) -> ResultTa
                 f"{mean or NOTHING}{DOUBT if doubt else ''}" for mean, doubt in zip(ours, doubts, strict=True)
             ]
             names = f"{row.name} {PAPER}", row.precision
-            rows.append(Row((*names, *shown, f"{row.bytes:,}", NOTHING), published=True))
+            rows.append(Row((*names, *shown, _marked(row.bytes), NOTHING), published=True))
     kind = "as published" if as_published else "primary metrics"
     notes = _notes(suite, inside, as_published=as_published)
     return ResultTable(f"{SUITES.get(suite, suite)}, {kind}", tuple(header), tuple(rows), tuple(notes))
@@ -131,7 +135,13 @@ def _notes(suite: str, cells: Sequence[Cell], *, as_published: bool) -> list[str
     notes = [
         "In %, mean ± population standard deviation over seeds (how many). An average needs every task; its "
         "deviation takes tasks as independent and single runs as exact. Bytes are the most over the tasks; "
-        "all known bytes include the tokenizer and an estimate of the code."
+        "all known bytes include the tokenizer and an estimate of the code.",
+        f"{OVER_AIM} more than {AIM:,} bytes, {OVER_BUDGET} more than {BUDGET:,}.",
+    ]
+    notes += [
+        f"{full_title(mean, cells)}."
+        for mean in averages(suite, cells, as_published=as_published)
+        if full_title(mean, cells) != mean.title
     ]
     if suite == "glue" and not as_published:
         notes.append("WNLI is not averaged.")
@@ -149,6 +159,11 @@ def _notes(suite: str, cells: Sequence[Cell], *, as_published: bool) -> list[str
         if suite == "tinynlp":
             notes.append(f"{DOUBT} {paper.doubt}")
     return notes
+
+
+def _marked(size: int) -> str:
+    """Bytes, with the mark of what they exceed."""
+    return f"{size:,}{OVER_BUDGET if size > BUDGET else OVER_AIM if size > AIM else ''}"
 
 
 def _partials(cells: Sequence[Cell]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from embbert.bench.cells import write_cell
 from embbert.bench.measure import measure_cell
-from embbert.bench.systems import SYSTEMS
+from embbert.bench.systems import all_systems
 from embbert.bench.tasks import all_cards
 from embbert.errors import EmbbertError
 
@@ -26,10 +26,10 @@ def main() -> int:
     """Measure the cell that is asked for and write it; an error goes to standard error."""
     request: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_leave_with_the_runner, daemon=True).start()
-    extra = request["tasks_file"]
+    extra, bases = request["tasks_file"], request["bases"]
     try:
         card = all_cards(None if extra is None else Path(extra))[request["task"]]
-        system = SYSTEMS[request["system"]]
+        system = all_systems(None if bases is None else Path(bases))[request["system"]]
         results = Path(request["results"])
         cell = measure_cell(card, system, request["seed"], results, Path(request["work"]))
         write_cell(results, cell)

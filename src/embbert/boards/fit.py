@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from embbert.blueprint import blueprint
 from embbert.footprint import CODE_BYTES, SMALLEST_LENGTH, STACK_BYTES, STRUCTURE_BYTES, deployed
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def needs(
         UsageError: as for `footprint.deployed`.
     """
     found = deployed(config, classes, max_length)
-    per_layer, others = (7, 4) if config.residual else (6, 3)
-    operators = per_layer * config.num_layers + others
+    operators = sum(len(stage.steps) for stage in blueprint(config, classes).stages)
     names = classes * LABEL_BYTES if labels is None else sum(len(label.encode()) for label in labels)
     code = CODE_BYTES + STRUCTURE_BYTES * (operators + SELF_TEST_LINES)
     code += names + 9 * (classes if labels is None else len(labels))

@@ -22,6 +22,12 @@ TasksFile = Annotated[
 ]
 
 
+Bases = Annotated[
+    Path | None,
+    typer.Option("--bases", metavar="DIR", help="Folder of bases, each of which is a system of its name."),
+]
+
+
 @app.callback()
 def bench() -> None:
     """Compare systems on TinyNLP, GLUE and your own tasks, by seed and by byte."""
@@ -37,6 +43,7 @@ def list_all(
         bool, typer.Option("--duplicates", help="Count test rows that stand in the training rows.")
     ] = False,
     tasks_file: TasksFile = None,
+    bases: Bases = None,
 ) -> None:
     """List tasks, systems, and what results there are."""
     from embbert.bench import listing
@@ -48,7 +55,7 @@ def list_all(
         listing.print_duplicates(chosen)
         return
     listing.print_tasks(chosen)
-    listing.print_systems()
+    listing.print_systems(bases)
     if results is not None:
         listing.print_results(results)
 
@@ -64,6 +71,7 @@ def run(
         str | None, in_matrix(metavar="0,1,2", help="5 for small and 3 for large tasks if absent.")
     ] = None,
     tasks_file: TasksFile = None,
+    bases: Bases = None,
     shard: Annotated[
         str, in_running(metavar="K/N", help="Part K of N; the parts are disjoint on all machines.")
     ] = "1/1",
@@ -77,15 +85,15 @@ def run(
 
     from embbert.bench.cells import shard as part
     from embbert.bench.runner import matrix, run_cells
-    from embbert.bench.systems import SYSTEMS
+    from embbert.bench.systems import all_systems
     from embbert.bench.tasks import all_cards, choose
 
     number, shards = _shard(shard)
-    cards = all_cards(tasks_file)
+    cards, known = all_cards(tasks_file), all_systems(bases)
     names = matrix(
         cards,
         choose(_names(tasks) or cards, cards, "task"),
-        choose(_names(systems) or SYSTEMS, SYSTEMS, "system"),
+        choose(_names(systems) or known, known, "system"),
         _seeds(seeds),
     )
     console = Console(stderr=True, soft_wrap=True)
@@ -95,6 +103,7 @@ def run(
         processes=processes,
         time_budget=None if time_budget is None else seconds_of(time_budget, "--time-budget", zero=True),
         tasks_file=tasks_file,
+        bases=bases,
         say=partial(console.print, markup=False, highlight=False),
     )
     if outcome.left:
@@ -140,12 +149,21 @@ def plot(
             metavar="NAME", help="Also draw the confusion matrices of this result, as snips.dummy.0."
         ),
     ] = None,
+    core: Annotated[
+        str | None,
+        typer.Option(metavar="CORE", help="Also against instructions per answer, as on cortex-m4."),
+    ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Also a scale family: these systems, scores against bytes."),
+    ] = None,
 ) -> None:
-    """Draw score against bytes with the Pareto front, and confusion matrices."""
+    """Draw scores against bytes and work with their Pareto fronts, learning curves, and what else is asked for."""
     from embbert.bench.cells import read_cells
-    from embbert.bench.plots import draw
+    from embbert.bench.plots import draw, pictures
 
-    for path in draw(read_cells(results), out, cell or []):
+    found = pictures(read_cells(results), cell or [], core=core, members=_names(family))
+    for path in draw(found, out):
         typer.echo(path)
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share, how options were given, and how they are written."""
 
+import dataclasses
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -9,6 +10,7 @@ import typer
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
+    from embbert.config import BackboneConfig
     from embbert.train.speed import Precision
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -38,6 +40,29 @@ def written(options: dict[str, Any]) -> str:
     )
 
 
+PRESET_HELP = (
+    "nano, tiny, embbert (if absent), med, big; or a baseline: bert, nanobert, nano-embedder, "
+    "nano-embedder-conv, bert-efficient, nanobert-efficient, mamba, bert-tiny."
+)
+
+
+def reshaped(model: "BackboneConfig", asked: dict[str, Any]) -> "BackboneConfig":
+    """A preset with some of its settings changed.
+
+    Raises:
+        UsageError: a setting that the architecture does not have, or a value that it cannot have.
+    """
+    foreign = {
+        name: asked[name] for name in asked.keys() - {field.name for field in dataclasses.fields(model)}
+    }
+    if foreign:
+        raise UsageError(
+            f"{written(dict(sorted(foreign.items())))} is for EmbBERT: the architecture {model.architecture} "
+            "has no such setting"
+        )
+    return dataclasses.replace(model, **asked)
+
+
 def precision_of(text: str) -> "Precision":
     """What `--precision` says.
 
@@ -47,6 +72,18 @@ def precision_of(text: str) -> "Precision":
     if text not in ("auto", "bf16", "float32"):
         raise UsageError(f"--precision is auto, bf16 or float32, not {text!r}")
     return cast("Precision", text)
+
+
+def bytes_of(text: str, option: str) -> int:
+    """A number of bytes such as 262144, 256k or 1M; k is 1,024 and M is 1,024 k, as in data sheets.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    match = re.fullmatch(r"(\d+) ?([kKM]?)", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise UsageError(f"{option} is a number of bytes such as 262144, 256k or 1M, not {text!r}")
+    return int(match[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[match[2].lower()]
 
 
 def seconds_of(text: str, option: str, *, zero: bool = False) -> float:

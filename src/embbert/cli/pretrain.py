@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from embbert.cli.options import (
+    PRESET_HELP,
     AsJson,
     Dropout,
     LearningRate,
@@ -21,13 +22,14 @@ from embbert.cli.options import (
     given,
     in_training,
     precision_of,
+    reshaped,
     seconds_of,
     written,
 )
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from embbert.config import ModelConfig
+    from embbert.config import BackboneConfig
     from embbert.text import Boundary
 
 EXTRA = frozenset({"accelerate", "torch"})
@@ -83,7 +85,7 @@ def pretrain(
     ] = None,
     preset: Annotated[
         str | None,
-        in_model(help="nano, tiny, embbert (if absent), med or big."),
+        in_model(help=PRESET_HELP),
     ] = None,
     max_length: Annotated[
         int | None,
@@ -242,14 +244,15 @@ def _refuse(options: dict[str, Any], because: str) -> None:
         raise UsageError(f"{because}: leave {written(options)} out")
 
 
-def _new_shape(asked: dict[str, Any]) -> "ModelConfig":
+def _new_shape(asked: dict[str, Any]) -> "BackboneConfig":
     """What learns best is the default here, not the paper."""
-    from dataclasses import replace
+    from embbert.config import EmbbertConfig, preset
 
-    from embbert.config import preset
-
-    best: dict[str, Any] = {"causal_conv": False, "pooling": "mean"}
-    return replace(preset(asked.pop("preset", "embbert")), **(best | asked))
+    model = preset(asked.pop("preset", "embbert"))
+    best: dict[str, Any] = {"pooling": "mean"} if "mean" in model.poolings else {}
+    if isinstance(model, EmbbertConfig):
+        best["causal_conv"] = False
+    return reshaped(model, best | asked)
 
 
 def _default_cache() -> Path:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embbert.cli.options import reshaped
 from embbert.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from embbert.config import ModelConfig
+    from embbert.config import BackboneConfig, ModelConfig
     from embbert.footprint import DeployedBytes, PaperBytes
 
 DEFAULT_CLASSES = 2
@@ -48,6 +49,7 @@ def _size(
 ) -> None:
     from embbert import footprint
     from embbert.cli import size_board
+    from embbert.config import BackboneConfig, LinearConfig
 
     target = None
     if board is not None:
@@ -55,12 +57,15 @@ def _size(
 
         target = find(board)
     config, outputs, known = _shape(model, classes, residual)
-    paper = footprint.paper(config)
+    if isinstance(config, BackboneConfig) and not config.integer:
+        _size_in_float(model, config, as_json, {"max_length": max_length, "board": board})
+        return
+    paper = footprint.paper(config) if isinstance(config, BackboneConfig) else None
     deployed = footprint.deployed(config, outputs, max_length)
     macs = {
         n: footprint.macs(config, outputs, n) for n in size_board.TOKEN_COUNTS if n <= deployed.max_length
     }
-    tables = _tokenizer(model)
+    tables = _tokenizer(model, ngrams=isinstance(config, LinearConfig))
     report = None
     if target is not None:
         report = size_board.board_report(target, config, deployed, tables, known)
@@ -69,7 +74,9 @@ def _size(
     elif report is not None:
         size_board.print_report(report)
     else:
-        _print_tables(model, paper, deployed, macs, tables)
+        known_ngrams = isinstance(config, LinearConfig)
+        holds = f"{config.vocab_size:,} n-grams" if known_ngrams else f"{config.parameter_count:,} parameters"
+        _print_tables(model, holds, paper, deployed, macs, tables)
     if report is not None and not report["fits"]:
         raise CheckFailed(size_board.verdict(report))
     if report is not None and not as_json:
@@ -87,10 +94,34 @@ def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfi
         shape = load_shape(Path(model))
         return shape.config, shape.outputs, {"labels": shape.labels, "pair": shape.pair}
     outputs = DEFAULT_CLASSES if classes is None else classes
-    return dataclasses.replace(preset(model), residual=residual), outputs, {}
+    return reshaped(preset(model), {"residual": True} if residual else {}), outputs, {}
 
 
-def _tokenizer(model: str) -> dict[str, int]:
+def _size_in_float(model: str, config: "BackboneConfig", as_json: bool, asked: dict[str, Any]) -> None:
+    """The paper's count alone, of an architecture that is not deployed."""
+    from embbert.footprint import paper
+
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"--{given[0].replace('_', '-')} is about a deployed model, "
+            f"and {config.architecture} runs in float only"
+        )
+    found = paper(config)
+    if as_json:
+        typer.echo(json.dumps({"model": model, "paper": _paper(found)}))
+        return
+    typer.echo(
+        f"{model}: {found.parameters:,} parameters, in float only. Counted as the paper does: "
+        f"{found.weights:,} bytes of weights, {found.activations:,} of activations, {found.total:,} in all."
+    )
+
+
+def _paper(found: "PaperBytes") -> dict[str, int]:
+    return {**dataclasses.asdict(found), "total": found.total, "quantized_total": found.quantized_total}
+
+
+def _tokenizer(model: str, *, ngrams: bool) -> dict[str, int]:
     """Bytes of a folder's tokenizer tables by charset; empty for a preset, which has no vocabulary."""
     from embbert.shape import TOKENIZER
 
@@ -98,16 +129,16 @@ def _tokenizer(model: str) -> dict[str, int]:
     if not path.is_file():
         return {}
     from embbert.emit.tokenizer_c import tokenizer_bytes
-    from embbert.text import CHARSETS, Tokenizer
-    from embbert.text.tables import tokenizer_tables
+    from embbert.text import CHARSETS, load_tokenizer
+    from embbert.text.tables import tables_of
 
-    tokenizer = Tokenizer.load(path)
-    return {charset: tokenizer_bytes(tokenizer_tables(tokenizer.limited_to(charset))) for charset in CHARSETS}
+    tokenizer = load_tokenizer(path, ngrams=ngrams)
+    return {charset: tokenizer_bytes(tables_of(tokenizer.limited_to(charset))) for charset in CHARSETS}
 
 
 def _print_json(
     model: str,
-    paper: "PaperBytes",
+    paper: "PaperBytes | None",
     deployed: "DeployedBytes",
     macs: dict[int, int],
     tokenizer: dict[str, int],
@@ -115,11 +146,7 @@ def _print_json(
 ) -> None:
     result: dict[str, Any] = {
         "model": model,
-        "paper": {
-            **dataclasses.asdict(paper),
-            "total": paper.total,
-            "quantized_total": paper.quantized_total,
-        },
+        "paper": None if paper is None else _paper(paper),
         "deployed": {
             **dataclasses.asdict(deployed),
             "constant_bytes": deployed.constant_bytes,
@@ -136,7 +163,8 @@ def _print_json(
 
 def _print_tables(
     model: str,
-    paper: "PaperBytes",
+    holds: str,
+    paper: "PaperBytes | None",
     deployed: "DeployedBytes",
     macs: dict[int, int],
     tokenizer: dict[str, int],
@@ -145,18 +173,19 @@ def _print_tables(
     from rich.table import Table
 
     table = Table("bytes")
-    for column in ("paper, float32", 'paper, "8-bit"', "deployed, int8"):
+    columns = {"deployed, int8": (deployed.constant_bytes, deployed.arena_bytes, deployed.total)}
+    if paper is not None:
+        columns = {
+            "paper, float32": (paper.weights, paper.activations, paper.total),
+            'paper, "8-bit"': (paper.quantized_weights, paper.quantized_activations, paper.quantized_total),
+            **columns,
+        }
+    for column in columns:
         table.add_column(column, justify="right")
-    rows = (
-        ("weights (flash)", paper.weights, paper.quantized_weights, deployed.constant_bytes),
-        ("activations (RAM)", paper.activations, paper.quantized_activations, deployed.arena_bytes),
-        ("total", paper.total, paper.quantized_total, deployed.total),
-    )
-    for name, *counts in rows:
-        table.add_row(name, *(f"{count:,}" for count in counts), style="bold" if name == "total" else None)
-    typer.echo(
-        f"{model}: {paper.parameters:,} parameters, {deployed.classes} logits, {deployed.max_length} tokens"
-    )
+    for index, name in enumerate(("weights (flash)", "activations (RAM)", "total")):
+        counts = (f"{column[index]:,}" for column in columns.values())
+        table.add_row(name, *counts, style="bold" if name == "total" else None)
+    typer.echo(f"{model}: {holds}, {deployed.classes} logits, {deployed.max_length} tokens")
     Console().print(table)
     typer.echo("Deployed counts the head too; code, labels and tokenizer are measured after export.")
     if tokenizer:

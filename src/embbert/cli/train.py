@@ -2,27 +2,32 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 from embbert.cli.options import (
+    PRESET_HELP,
     AsJson,
     Dropout,
     PrecisionName,
     Restart,
     Seed,
     WeightDecay,
+    bytes_of,
     given,
     in_training,
     precision_of,
+    reshaped,
     written,
 )
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from embbert.config import Score, Task
+    from embbert.config import Score, Task, TrainConfig
+    from embbert.data import Columns, Examples
 
+ARCHITECTURES = ("embbert", "linear", "auto")
 EXTRA = frozenset({"accelerate", "scipy", "sklearn", "torch"})
 
 in_model = partial(typer.Option, rich_help_panel="Model")
@@ -49,6 +54,20 @@ def train(
         tuple[str, str] | None, typer.Option(metavar="COL COL", help="The two columns of text pairs.")
     ] = None,
     regress: Annotated[bool, typer.Option("--regress", help="Learn values instead of classes.")] = False,
+    arch: Annotated[
+        str,
+        in_model(
+            metavar="embbert|linear|auto",
+            help="A language model; n-grams, each with a weight; or both, of which the better is kept.",
+        ),
+    ] = "embbert",
+    budget: Annotated[
+        str | None,
+        in_model(
+            metavar="BYTES",
+            help="Flash and RAM for all but the code, such as 256k; absent: 256k for linear, 512k for auto.",
+        ),
+    ] = None,
     base: Annotated[
         str | None,
         in_model(
@@ -67,7 +86,7 @@ def train(
     ] = None,
     preset: Annotated[
         str | None,
-        in_scratch(help="nano, tiny, embbert (if absent), med or big."),
+        in_scratch(help=PRESET_HELP),
     ] = None,
     vocab_size: Annotated[
         str | None,
@@ -129,11 +148,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train, quantise and measure a model; an interrupted training is resumed by the same command."""
-    import json
-
     from embbert.bases import SCRATCH, default_base
     from embbert.config import SCRATCH_LEARNING_RATE, TrainConfig
-    from embbert.data import Columns, read_examples, task_card
+    from embbert.data import Columns
     from embbert.store import check_target
 
     products = precision_of(precision)
@@ -146,7 +163,15 @@ def train(
         "causal_conv": causal_conv,
     }
     source = default_base() if base is None else base
-    if source == SCRATCH:
+    if arch not in ARCHITECTURES:
+        raise UsageError(f"--arch is {', '.join(ARCHITECTURES)}, not {arch!r}")
+    most_bytes = None if budget is None else bytes_of(budget, "--budget")
+    if arch == "embbert" and most_bytes is not None:
+        raise UsageError("--budget is for --arch linear and auto; --max-length and --preset size an EmbBERT")
+    if arch != "embbert":
+        _refuse(arch, given(fresh | {"pooling": pooling}))
+        beginning: dict[str, Any] = {}
+    elif source == SCRATCH:
         learning_rate = SCRATCH_LEARNING_RATE if learning_rate is None else learning_rate
         beginning = _from_scratch(given(shared | fresh))
     else:
@@ -165,44 +190,88 @@ def train(
     config = TrainConfig(
         score=cast("Score", score), class_weights=class_weights, seed=seed, **given(settings)
     )
+    if arch == "linear":
+        neural = settings | {"base": base, "precision": None if precision == "auto" else precision}
+        _refuse(arch, given(neural | {"restart": restart or None}))
     check_target(out, overwrite=overwrite)
-    card = task_card(data)
-    task: Task = "regress" if regress or (card is not None and card.task == "regress") else "classify"
-    columns = Columns(text, label, pair)
-    examples = read_examples(data, columns, task=task)
-    if test is not None:
-        measured = read_examples(test, columns, task=task, split="test")
-    elif data == "home" or (card is not None and "test" in card.splits):
-        measured = read_examples(data, columns, task=task, split="test")
-    else:
-        measured = None
+    examples, measured = _read(data, test, Columns(text, label, pair), regress=regress)
+    both: dict[str, Any] = {"train": examples, "test": measured, "out": out, "overwrite": overwrite}
+    if arch != "embbert":
+        limited = both | given({"budget": most_bytes, "max_length": max_length})
+        neural = {"base": source, "precision": products, "restart": restart}
+        _show(
+            _train_linear(limited, config) if arch == "linear" else _train_auto(limited, config, neural),
+            as_json,
+        )
+        return
     try:
         from embbert.train.finetune import finetune
         from embbert.train.prepare import Request
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in EXTRA:
-            raise
-        raise MissingExtraError("training", "train") from error
-    request = Request(
-        train=examples,
-        test=measured,
-        config=config,
-        out=out,
-        precision=products,
-        restart=restart,
-        overwrite=overwrite,
-        **beginning,
-    )
+        _needs_extra(error)
+    request = Request(**both, config=config, precision=products, restart=restart, **beginning)
     metrics = finetune(request)
-    if not metrics:  # a process of a distributed training that does not lead
-        return
+    if metrics:  # else this is a process of a distributed training that does not lead
+        _show(metrics, as_json)
+
+
+def _read(
+    data: str, test: str | None, columns: "Columns", *, regress: bool
+) -> "tuple[Examples, Examples | None]":
+    """Rows to learn from, and rows to measure on if there are any."""
+    from embbert.data import read_examples, task_card
+
+    card = task_card(data)
+    task: Task = "regress" if regress or (card is not None and card.task == "regress") else "classify"
+    examples = read_examples(data, columns, task=task)
+    if test is None and (data == "home" or (card is not None and "test" in card.splits)):
+        test = data
+    measured = None if test is None else read_examples(test, columns, task=task, split="test")
+    return examples, measured
+
+
+def _refuse(arch: str, asked: dict[str, Any]) -> None:
+    """Options that an architecture has no use for."""
+    if asked:
+        raise UsageError(f"{written(asked)} cannot be given with --arch {arch}")
+
+
+def _train_linear(asked: dict[str, Any], config: "TrainConfig") -> dict[str, Any]:
+    """The linear model alone, which needs no torch."""
+    from embbert.train.linear import LinearRequest, train_linear
+
+    return train_linear(
+        LinearRequest(**asked, score=config.score, class_weights=config.class_weights, seed=config.seed)
+    )
+
+
+def _train_auto(asked: dict[str, Any], config: "TrainConfig", neural: dict[str, Any]) -> dict[str, Any]:
+    """Both models, of which the better is kept."""
+    try:
+        from embbert.train.auto import AutoRequest, train_auto
+    except ImportError as error:
+        _needs_extra(error)
+    return train_auto(AutoRequest(**asked, config=config, **neural))
+
+
+def _needs_extra(error: ImportError) -> NoReturn:
+    """Say how to install the package that an import lacks; any other failure is passed on."""
+    if error.name is None or error.name.partition(".")[0] not in EXTRA:
+        raise error
+    raise MissingExtraError("training", "train") from error
+
+
+def _show(metrics: dict[str, Any], as_json: bool) -> None:
+    """Scores and bytes on stdout."""
+    import json
+
     if as_json:
         typer.echo(json.dumps(metrics, ensure_ascii=False))
         return
     for kind in ("float", "int8"):
-        for name, value in metrics[kind].items():
+        for name, value in metrics.get(kind, {}).items():
             typer.echo(f"{kind} {name}\t{value:.4f}")
-    for name, count in metrics["bytes"].items():
+    for name, count in metrics.get("bytes", {}).items():
         typer.echo(f"{name} bytes\t{count}")
 
 
@@ -222,8 +291,6 @@ def _from_base(source: str, shared: dict[str, Any], fresh: dict[str, Any]) -> di
 
 def _from_scratch(asked: dict[str, Any]) -> dict[str, Any]:
     """What a request that starts from nothing holds."""
-    from dataclasses import replace
-
     from embbert.config import preset
 
     model = preset(asked.pop("preset", "embbert"))
@@ -233,7 +300,7 @@ def _from_scratch(asked: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"--boundary is continuation or none, not {boundary!r}")
     if size is not None:
         asked["vocab_size"] = size
-    return {"model": replace(model, **asked), "vocab_size": size, "boundary": boundary}
+    return {"model": reshaped(model, asked), "vocab_size": size, "boundary": boundary}
 
 
 def _vocab_size(text: str) -> int | None:

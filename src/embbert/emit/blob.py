@@ -18,7 +18,7 @@ import numpy as np
 from embbert.emit.constants import constants
 from embbert.emit.stages import lift, scalars_of
 from embbert.quant.plan_io import plan_to_arrays
-from embbert.quant.spec import Embed
+from embbert.quant.spec import Bag, Embed, EmbedWide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,7 @@ VALUES = {
     "out_shift": "uint8",
     "exp_multiplier": "int32",
     "out_multiplier": "int32",
+    "multiplier": "int32",
     "epsilon": "uint64",
 }
 """Scalar fields of the operators' C structures that lie in the file: those that training decides."""
@@ -122,7 +123,8 @@ def readers(plan: Plan, file: Blob) -> str:
                 value = f"*({place})" if held == "uint8" else f"*embbert_blob_{held}({place})"  # noqa: PLW2901
             lines.append(f".{field} = {value},")
         body = "\n".join(f"        {line}" for line in lines)
-        sizes = f", {plan.vocab_size}u, {plan.max_length}u" if isinstance(op, Embed) else ""
+        sizes = f", {plan.vocab_size}u, {plan.max_length}u" if isinstance(op, Embed | EmbedWide) else ""
+        sizes = f", {plan.vocab_size}u" if isinstance(op, Bag) else sizes
         blocks.append(
             f"static embbert_{kind} get_{name}(const uint8_t *blob)\n{{\n"
             f"    const embbert_{kind} op = {{\n{body}\n    }};\n    return op;\n}}\n\n"

@@ -29,8 +29,9 @@ from embbert.emit.render import (
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
 from embbert.files import json_bytes, replace_folder
+from embbert.quant import spec
 from embbert.text.charset import CHARSETS, Charset
-from embbert.text.tables import tokenizer_tables
+from embbert.text.tables import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,29 @@ if TYPE_CHECKING:
     from embbert.store import ModelFolder
 
 REPORT = "report.json"
+TOKENIZER = ("embbert_tokenizer.c", "embbert_tokenizer.h")
+NGRAMS = ("embbert_ngrams.c", "embbert_ngrams.h")
+KERNELS = ("embbert_dsp.c", "embbert_mve.c", "embbert_scalar.c", "embbert_vector.c")
+OPERATOR_FILES: dict[type[Any], tuple[str, ...]] = {
+    spec.Embed: ("embbert_embed.c", *TOKENIZER),
+    spec.EmbedWide: ("embbert_embed_wide.c", "embbert_blob_more.c", *TOKENIZER),
+    spec.Norm: ("embbert_norm.c",),
+    spec.LayerNorm: ("embbert_layer_norm.c", "embbert_blob_more.c"),
+    spec.Linear: ("embbert_linear.c", *KERNELS),
+    spec.Attend: ("embbert_attend.c",),
+    spec.Conv: ("embbert_conv.c",),
+    spec.Add: ("embbert_norm.c",),
+    spec.Rescale: ("embbert_elementwise.c", "embbert_blob_more.c"),
+    spec.LookUp: ("embbert_elementwise.c", "embbert_blob_more.c"),
+    spec.Pool: ("embbert_pool.c",),
+    spec.PoolRms: ("embbert_pool.c", "embbert_pool_rms.c"),
+    spec.Bag: ("embbert_bag.c", "embbert_blob_more.c", *NGRAMS),
+}
+"""Files of the runtime that only some models need, by the kinds of operators that need them."""
+
+TEXT_FILES = frozenset({*TOKENIZER, *NGRAMS, "embbert_alphabet.h", "embbert_text.h"})
+"""What turns texts into ids."""
+
 FORMAT = 1
 SMALLEST_LENGTH = 4
 WEIGHTS = get_args(Weights)
@@ -116,12 +140,12 @@ def contents(
     tokenizer = folder.tokenizer.limited_to(charset)
     identity = hashlib.sha256(f"{charset} {folder.tokenizer.to_json()}".encode()).hexdigest()
     interface = Interface(prefix, folder.task, folder.labels, folder.pair, weights=weights, identity=identity)
-    tables = tokenizer_tables(tokenizer)
+    tables = tables_of(tokenizer)
     golden = goldens(plan, tokenizer, pair=folder.pair) if self_test else []
     files = render(plan, interface, golden)
     file = blob(plan, interface, golden)
     files[f"{prefix}_tokenizer.c"] = tokenizer_source(tables, prefix)
-    files |= runtime_files(blob=file is not None)
+    files |= runtime_files(plan, blob=file is not None)
     report = _report(plan, interface, golden, tokenizer_bytes(tables), folder.tokenizer.to_json())
     report["charset"] = charset
     report["weights"] = weights
@@ -155,14 +179,20 @@ def contents(
     return written, report
 
 
-def runtime_files(*, tokenizer: bool = True, blob: bool = False) -> dict[str, str]:
-    """The hand-written C that every model shares, by file name."""
+def runtime_files(plan: Plan | None = None, *, tokenizer: bool = True, blob: bool = False) -> dict[str, str]:
+    """The hand-written C that models share, by file name: what a plan's operators need, or all of it."""
     source = resources.files("embbert.emit") / "runtime"
+    unused: set[str] = set()
+    if plan is not None:
+        kinds = {type(op) for stage in plan.stages for op in stage.ops}
+        needed = {name for kind in kinds for name in OPERATOR_FILES[kind]}
+        unused = {name for names in OPERATOR_FILES.values() for name in names} - needed
     return {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in sorted(source.iterdir(), key=lambda item: item.name)
         if entry.name.endswith((".c", ".h"))
-        and (tokenizer or "tokenizer" not in entry.name)
+        and entry.name not in unused
+        and (tokenizer or entry.name not in TEXT_FILES)
         and (blob or "blob" not in entry.name)
     }
 
@@ -254,7 +284,7 @@ def _report(
             "tokenizer": tokenizer,
             "code_margin": code_margin(plan, interface, golden),
             "arena": regions[-1].offset + regions[-1].bytes,
-            "stack": stack_bytes(interface.weights),
+            "stack": stack_bytes(plan, interface.weights),
         },
         "constants": [
             {"name": array.name, "dtype": array.dtype, "shape": list(array.values.shape)}

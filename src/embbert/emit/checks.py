@@ -46,7 +46,7 @@ def check(plan: Plan) -> None:
     names: set[str] = set()
     for stage in plan.stages:
         _check_rows(plan, stage, complete)
-        if sum(isinstance(op, spec.Pool) for op in stage.ops) > 1:
+        if sum(isinstance(op, spec.Pool | spec.PoolRms) for op in stage.ops) > 1:
             raise ModelError(f"stage {stage.name}: it averages twice, and there is one row of sums")
         for op in stage.ops:
             name = f"{stage.name}_{op.name}"
@@ -76,10 +76,10 @@ def _check_rows(plan: Plan, stage: Stage, complete: set[str]) -> None:
 
 def reads(op: Op) -> tuple[list[str], list[str]]:
     """(tensors read at the row being computed, at every row); a row that is added to does not count."""
-    if isinstance(op, spec.Embed):
+    if isinstance(op, spec.Embed | spec.EmbedWide | spec.Bag):
         return [], []
     if isinstance(op, spec.Attend):
-        return [op.query], [op.keys]
+        return [op.query], [op.keys, op.values]
     if isinstance(op, spec.Conv):
         return [], [op.source]
     return [op.source], []

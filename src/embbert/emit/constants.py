@@ -100,8 +100,16 @@ def _arrays(op: Op, plan: Plan) -> Iterator[tuple[str, NDArray[Any], str]]:
             yield f"{part}_weight", getattr(op, f"{part}_weight").T, "rank x channels"
             yield f"{part}_multiplier", getattr(op, f"{part}_multiplier"), "channels"
         yield "segment_table", op.segment_table, "segments x channels"
+    elif isinstance(op, spec.EmbedWide):
+        for part, entries in (("token", "vocabulary"), ("position", "positions")):
+            yield f"{part}_table", getattr(op, f"{part}_table"), f"{entries} x channels"
+            yield f"{part}_multiplier", getattr(op, f"{part}_multiplier"), "channels"
+        yield "segment_table", op.segment_table, "segments x channels"
     elif isinstance(op, spec.Norm):
         yield "gain", op.gain, "channels"
+    elif isinstance(op, spec.LayerNorm):
+        yield "gain", op.gain, "channels"
+        yield "bias", op.bias, "channels"
     elif isinstance(op, spec.Linear):
         yield "weight", op.weight, "outputs x inputs"
         yield "bias", op.bias, "outputs"
@@ -119,6 +127,12 @@ def _arrays(op: Op, plan: Plan) -> Iterator[tuple[str, NDArray[Any], str]]:
         yield "bias", op.bias.reshape(cols, expansion).T, "expansion x channels"
         yield "multiplier", op.multiplier.reshape(cols, expansion).T, "expansion x channels"
         yield "table", op.table, "activations"
+    elif isinstance(op, spec.LookUp):
+        yield "table", op.table, "values"
+    elif isinstance(op, spec.Bag):
+        yield "weight", op.weight, "n-grams x outputs"
+        yield "bias", op.bias, "outputs"
+        yield "multiplier", op.multiplier, "outputs"
 
 
 def digest(constants_of_plan: list[Constant]) -> str:

@@ -9,7 +9,7 @@ from embbert.quant.reference import run
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Plan
-    from embbert.text.tokenizer import Tokenizer
+    from embbert.text import AnyTokenizer
 
 TEXTS = (
     "",
@@ -37,7 +37,7 @@ class Golden:
     logits: tuple[int, ...]
 
 
-def goldens(plan: Plan, tokenizer: Tokenizer, *, pair: bool) -> list[Golden]:
+def goldens(plan: Plan, tokenizer: AnyTokenizer, *, pair: bool) -> list[Golden]:
     """The reference's logits for TEXTS; a text's partner in a pair is the next text."""
     found = []
     for index, text in enumerate(TEXTS):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.footprint import ALIGNMENT
-from embbert.quant.spec import ROWS_PER_PASS, Pool
+from embbert.quant.spec import ROWS_PER_PASS, Attend, Pool, PoolRms
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Plan, Tensor
@@ -51,7 +51,10 @@ class Region:
 
 
 def arena(plan: Plan) -> tuple[Region, ...]:
-    """The regions in order: token ids, every tensor of the plan, then attention scores and pooling sums."""
+    """The regions in order: token ids, every tensor of the plan, scores of attention and sums of averages.
+
+    What no operator of the plan needs is not there.
+    """
     regions: list[Region] = []
 
     def place(name: str, dtype: str, rows: int, cols: int) -> None:
@@ -62,8 +65,10 @@ def arena(plan: Plan) -> tuple[Region, ...]:
     place("ids", "uint16", plan.max_length, 1)
     for tensor in plan.tensors:
         place(tensor.name, tensor.dtype, rows_of(plan, tensor), tensor.cols)
-    place("scores", "int32", ROWS_PER_PASS, plan.max_length)
-    place("sums", "int32", 1, pooled_cols(plan))
+    if any(isinstance(op, Attend) for stage in plan.stages for op in stage.ops):
+        place("scores", "int32", ROWS_PER_PASS, plan.max_length)
+    if pooled_cols(plan) > 0:
+        place("sums", "int32", 1, pooled_cols(plan))
     return tuple(regions)
 
 
@@ -79,6 +84,6 @@ def rows_of(plan: Plan, tensor: Tensor) -> int:
 
 
 def pooled_cols(plan: Plan) -> int:
-    """Width of the widest row that is averaged over the text."""
-    names = [op.source for stage in plan.stages for op in stage.ops if isinstance(op, Pool)]
-    return max((plan.tensor(name).cols for name in names), default=1)
+    """Width of the widest row that is averaged over the text; 0 if none is."""
+    names = [op.source for stage in plan.stages for op in stage.ops if isinstance(op, Pool | PoolRms)]
+    return max((plan.tensor(name).cols for name in names), default=0)

@@ -15,7 +15,7 @@ from embbert.emit.constants import constants
 from embbert.emit.layout import arena, arena_bytes
 from embbert.emit.stages import calls, functions, structures
 from embbert.footprint import ALIGNMENT, CODE_BYTES, STACK_BYTES, STRUCTURE_BYTES
-from embbert.quant.spec import Embed
+from embbert.quant.spec import Embed, EmbedWide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Weights = Literal["constants", "blob"]
 """How the weights travel: as arrays of the C, or in a file that the C opens."""
 
-BLOB_STACK_BYTES = 256
-"""What a blob adds to it: the structures of one stage's operators."""
+BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES = 256, 32
+"""What a blob adds to it: the structures of one stage's operators, at least and by operator."""
 
 BLOB_CODE_BYTES, BLOB_OPERATOR_BYTES = 4096, 192
 """Bounds on the code that opens a blob, and on each operator's part in it."""
@@ -64,7 +64,9 @@ def shortened(plan: Plan, max_length: int) -> Plan:
         replace(
             stage,
             ops=tuple(
-                replace(op, position_table=op.position_table[:max_length]) if isinstance(op, Embed) else op
+                replace(op, position_table=op.position_table[:max_length])
+                if isinstance(op, Embed | EmbedWide)
+                else op
                 for op in stage.ops
             ),
         )
@@ -106,9 +108,10 @@ def fill(template: str, values: dict[str, Any]) -> str:
     return environment.get_template(template).render(**values)
 
 
-def stack_bytes(weights: Weights) -> int:
+def stack_bytes(plan: Plan, weights: Weights) -> int:
     """Bound on the stack of any call."""
-    return STACK_BYTES + (BLOB_STACK_BYTES if weights == "blob" else 0)
+    most = max(len(stage.ops) for stage in plan.stages)
+    return STACK_BYTES + (max(BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES * most) if weights == "blob" else 0)
 
 
 def limits(plan: Plan, weights: Weights = "constants") -> dict[str, int]:
@@ -116,9 +119,10 @@ def limits(plan: Plan, weights: Weights = "constants") -> dict[str, int]:
     return {
         "arena_bytes": arena_bytes(plan),
         "alignment": ALIGNMENT,
-        "stack_bytes": stack_bytes(weights),
+        "stack_bytes": stack_bytes(plan, weights),
         "max_length": plan.max_length,
         "vocab_size": plan.vocab_size,
+        "least_ids": plan.least_ids,
     }
 
 
@@ -148,6 +152,7 @@ def c_string(text: str) -> str:
 def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict[str, Any]:
     prefix, pair = interface.prefix, interface.pair
     classify = interface.task == "classify"
+    tokens = plan.least_ids > 0  # else the ids are those of n-grams
     arrays = constants(plan)
     file = blob(plan, interface, goldens)
     ending = "_pair" if pair else ""
@@ -182,7 +187,9 @@ def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict
         "golden_offset": file.offset(GOLDENS) if file and goldens else 0,
         "call": f"{prefix}_{'classify' if classify else 'predict'}{ending}",
         "encode": f"{prefix}_encode{ending}",
-        "tokenize": f"embbert_encode{ending}",
+        "tokenizer": "embbert_tokenizer" if tokens else "embbert_ngrams",
+        "tokenize": f"embbert_encode{'' if tokens else '_ngrams'}{ending}",
+        "token": "token" if tokens else "n-gram",
         "result": "class_index" if classify else "value",
         "result_type": "uint32_t" if classify else "int32_t",
         "text_parameters": both if pair else single,

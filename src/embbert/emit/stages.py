@@ -97,21 +97,35 @@ def scalars_of(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:
             reach = int((np.abs(table.astype(np.int64)) @ np.abs(weight.astype(np.int64)).T).max())
             shifts[f"{part}_lift"] = lift(getattr(op, f"{part}_shift"), reach)
         return "embed", {"cols": cols, "rank": rank, **shifts}
-    if isinstance(op, spec.Norm):
-        return "norm", {"epsilon": f"UINT64_C({op.epsilon})", "cols": len(op.gain), "shift": op.shift}
+    if isinstance(op, spec.EmbedWide):
+        shifts = {"token_shift": op.token_shift, "position_shift": op.position_shift}
+        return "embed_wide", {"cols": op.segment_table.shape[1], **shifts}
+    if isinstance(op, spec.Norm | spec.LayerNorm):
+        kind = "norm" if isinstance(op, spec.Norm) else "layer_norm"
+        return kind, {"epsilon": f"UINT64_C({op.epsilon})", "cols": len(op.gain), "shift": op.shift}
     if isinstance(op, spec.Linear):
         outputs, inputs = op.weight.shape
-        source = plan.tensor(op.source).dtype.upper()
-        target = plan.tensor(op.out).dtype.upper() + ("_ADD" if op.accumulate else "")
-        types = {"source": f"EMBBERT_{source}", "target": f"EMBBERT_{target}"}
         reach = worst_accumulator(op.weight, op.bias, LIMITS[plan.tensor(op.source).dtype], axis=1)
         shifts = {"shift": op.shift, "lift": lift(op.shift, reach)}
-        return "linear", {"inputs": inputs, "outputs": outputs, **shifts, **types}
+        return "linear", {"inputs": inputs, "outputs": outputs, **shifts, **_types(op, plan)}
+    if isinstance(op, spec.Rescale):
+        cols = plan.tensor(op.out).cols
+        return "rescale", {
+            "multiplier": op.multiplier,
+            "cols": cols,
+            "shift": op.shift,
+            **_types(op, plan),
+        }
+    if isinstance(op, spec.LookUp):
+        return "look_up", {"cols": plan.tensor(op.out).cols}
+    if isinstance(op, spec.Bag):
+        return "bag", {"outputs": plan.tensor(op.out).cols, "shift": op.shift}
     if isinstance(op, spec.Attend):
         return "attend", {
             "exp_multiplier": op.exp_multiplier,
             "out_multiplier": op.out_multiplier,
             "cols": plan.tensor(op.keys).cols,
+            "value_cols": plan.tensor(op.values).cols,
             "exp_shift": op.exp_shift,
             "out_shift": op.out_shift,
         }
@@ -123,8 +137,15 @@ def scalars_of(op: Op, plan: Plan) -> tuple[str, dict[str, int | str]]:
     return "", {}
 
 
+def _types(op: spec.Linear | spec.Rescale, plan: Plan) -> dict[str, int | str]:
+    """Fields that say what the rows read and written hold."""
+    source = plan.tensor(op.source).dtype.upper()
+    target = plan.tensor(op.out).dtype.upper() + ("_ADD" if op.accumulate else "")
+    return {"source": f"EMBBERT_{source}", "target": f"EMBBERT_{target}"}
+
+
 def _needs_count(stage: Stage) -> bool:
-    whole = spec.Embed | spec.Attend | spec.Conv
+    whole = spec.Embed | spec.EmbedWide | spec.Attend | spec.Conv | spec.Bag
     return stage.rows == "text" or any(isinstance(op, whole) for op in stage.ops)
 
 
@@ -138,13 +159,16 @@ def _stage(stage: Stage, plan: Plan, *, blob: bool) -> str:
     if looping:
         declarations.append("    uint32_t row;")
     for op in stage.ops:
-        if isinstance(op, spec.Embed):
+        if isinstance(op, spec.Embed | spec.EmbedWide):
             declarations.append("    const uint32_t second = embbert_second_segment(a->ids, count);")
-        if isinstance(op, spec.Pool):
+        if isinstance(op, spec.Pool | spec.PoolRms):
             cols = plan.tensor(op.source).cols
-            visited = "count" if looping else "1u"
+            sums = f"a->sums, {cols}u, {'count' if looping else '1u'}"
             before.append(f"    embbert_pool_clear(a->sums, {cols}u);")
-            after.append(f"    embbert_pool_divide(a->sums, {cols}u, {visited}, {op.shift}u, a->{op.out});")
+            if isinstance(op, spec.Pool):
+                after.append(f"    embbert_pool_divide({sums}, {op.shift}u, a->{op.out});")
+            else:
+                after.append(f"    embbert_pool_root({sums}, a->{op.out});")
             after.append(_trace(stage, op, plan, rows="1u", first="0u", indent=4))
         body += _op(stage, op, plan, looping)
     if looping:
@@ -188,14 +212,19 @@ def _op(stage: Stage, op: Op, plan: Plan, looping: bool) -> list[str]:
     name = f"op_{stage.name}_{op.name}"
     out = plan.tensor(op.out)
     target = _at(out, looping)
-    if isinstance(op, spec.Embed):
+    if isinstance(op, spec.Embed | spec.EmbedWide):
         comment = f"ids -> {_shape(out)}"
-        call = f"embbert_embed_rows(&{name}, a->ids, second, {first}, {rows}, {target});"
+        kind = scalars_of(op, plan)[0]
+        call = f"embbert_{kind}_rows(&{name}, a->ids, second, {first}, {rows}, {target});"
+    elif isinstance(op, spec.Bag):
+        comment = f"all ids -> {_shape(out)}"
+        call = f"embbert_bag_rows(&{name}, a->ids, count, {target});"
     elif isinstance(op, spec.Attend):
         query, keys = plan.tensor(op.query), plan.tensor(op.keys)
-        comment = f"{_shape(query)} over all of {_shape(keys)} -> {_shape(out)}"
-        source = _at(query, looping)
-        call = f"embbert_attend_rows(&{name}, {source}, {rows}, a->{keys.name}, count, a->scores, {target});"
+        mixed = "" if op.values == op.keys else f" and {_shape(plan.tensor(op.values))}"
+        comment = f"{_shape(query)} over all of {_shape(keys)}{mixed} -> {_shape(out)}"
+        read = f"{_at(query, looping)}, {rows}, a->{op.keys}, a->{op.values}"
+        call = f"embbert_attend_rows(&{name}, {read}, count, a->scores, {target});"
     elif isinstance(op, spec.Conv):
         source_tensor = plan.tensor(op.source)
         comment = f"{op.weight.shape[0]} taps over {_shape(source_tensor)} -> {_shape(out)}"
@@ -204,19 +233,20 @@ def _op(stage: Stage, op: Op, plan: Plan, looping: bool) -> list[str]:
         source_tensor = plan.tensor(op.source)
         source = _at(source_tensor, looping)
         comment = f"{_shape(source_tensor)} -> {_shape(out)}"
-        if isinstance(op, spec.Norm):
-            call = f"embbert_norm_rows(&{name}, {source}, {rows}, {target});"
-        elif isinstance(op, spec.Linear):
-            comment += ", added to what is there" if op.accumulate else ""
-            call = f"embbert_linear_rows(&{name}, {source}, {rows}, {target});"
-        elif isinstance(op, spec.Add):
+        if isinstance(op, spec.Add):
             comment += ", added to what is there"
             call = f"embbert_add_rows({source}, {rows}, {out.cols}u, {target});"
+        elif isinstance(op, spec.PoolRms):
+            comment += ", the root of the mean square over the rows"
+            call = f"embbert_pool_add_squares({source}, {rows}, {source_tensor.cols}u, a->sums);"
+        elif not isinstance(op, spec.Pool):
+            comment += ", added to what is there" if getattr(op, "accumulate", False) else ""
+            call = f"embbert_{scalars_of(op, plan)[0]}_rows(&{name}, {source}, {rows}, {target});"
         else:
             bits = plan.tensor(op.source).dtype.removeprefix("int")
             comment += ", the average over the rows"
             call = f"embbert_pool_add{bits}({source}, {rows}, {source_tensor.cols}u, a->sums);"
     lines = [f"    /* {op.name}: {comment} */", f"    {call}"]
-    if not isinstance(op, spec.Pool):
+    if not isinstance(op, spec.Pool | spec.PoolRms):
         lines.append(_trace(stage, op, plan, rows=rows, first=first, indent=4))
     return lines

@@ -1,25 +1,30 @@
-"""Print a tokenizer's tables as C constants."""
+"""Print the tables of a tokenizer, or of n-grams, as C constants."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
+from embbert.text.tables import NgramTables
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from embbert.text.tables import TokenizerTables
 
 _PER_LINE = 16
 
-_MEANINGS = {
+_ALPHABET = {
     "run_first": "runs of code points that behave alike: the first one, lower 16 bits",
     "run_action": "what a run does: 0 vanishes, 1 space, 2 itself, 3 itself apart, 4 + place in sequence",
     "run_planes": "where the runs with upper bits 0, 1 ... 16 begin",
     "sequence": "what code points turn into: symbol or 0x3FFF (unknown), 0x4000 apart, 0x8000 more follow",
-    "symbol_code": "the characters with a token, lower 16 bits",
+    "symbol_code": "the characters that are known, lower 16 bits",
     "symbol_planes": "where the symbols with upper bits 0, 1 ... 16 begin",
+}
+"""The fields of `embbert_alphabet` in order."""
+
+_TOKENIZER = {
     "symbol_start": "ids of the symbols at the start of a piece",
     "symbol_inside": "ids of the symbols inside a piece",
     "merge_left": "the tokens that are on the left of a merge",
@@ -27,62 +32,61 @@ _MEANINGS = {
     "merge_right": "their right tokens",
     "merge_rank": "their ranks",
 }
-"""The fields of `embbert_tokenizer` in order, up to `lefts`."""
+"""Those of `embbert_tokenizer` behind them, up to `lefts`."""
+
+_NGRAMS = {
+    "bucket_begin": "where the n-grams begin whose hashes have the upper bits 0, 1 ...",
+    "keys": "the 16 bits below, ascending in each bucket",
+}
+"""Those of `embbert_ngrams`."""
 
 
-class _Array(NamedTuple):
-    name: str
-    values: NDArray[np.uint16]
+def tokenizer_source(tables: TokenizerTables | NgramTables, prefix: str) -> str:
+    """A C file that defines `const embbert_tokenizer <prefix>_tokenizer`, or `const embbert_ngrams` so named.
 
-
-def tokenizer_source(tables: TokenizerTables, prefix: str) -> str:
-    """A C file that defines `const embbert_tokenizer <prefix>_tokenizer`.
-
-    It needs `embbert_tokenizer.h` beside it. The same tables give the same text.
+    It needs `embbert_tokenizer.h` or `embbert_ngrams.h` beside it. The same tables give the same text.
     """
-    arrays = _arrays(tables)
-    counts = f"{tables.vocab_size} tokens: 5 special ones, characters, and {len(tables.merge_rank)} merges"
+    if isinstance(tables, NgramTables):
+        counts = f"The numbers of {tables.vocab_size} n-grams"
+        kind, meanings = "ngrams", _NGRAMS
+        numbers = f"    {tables.bucket_bits}u\n"
+    else:
+        counts = (
+            f"A tokenizer of {tables.vocab_size} tokens: 5 special ones, characters, "
+            f"and {len(tables.merge_rank)} merges"
+        )
+        kind, meanings = "tokenizer", _TOKENIZER
+        numbers = f"    {len(tables.merge_left)}u,\n    {tables.first_merged}u\n"
     if tables.charset != "unicode":
         counts += f"; charset {tables.charset}"
+    arrays = tables.arrays()
     parts = [
-        f"/* A tokenizer of {counts}.\n"
+        f"/* {counts}.\n"
         f" * {tokenizer_bytes(tables)} bytes of tables. Generated: do not edit. */\n"
-        f'#include "embbert_tokenizer.h"\n\n'
-        f"extern const embbert_tokenizer {prefix}_tokenizer;\n"
+        f'#include "embbert_{kind}.h"\n\n'
+        f"extern const embbert_{kind} {prefix}_tokenizer;\n"
     ]
-    for name, values in arrays:
+    for name, values in arrays.items():
         parts.append(
-            f"\n/* {_MEANINGS[name]}\n * [{len(values)}] uint16, {values.nbytes} bytes */\n"
+            f"\n/* {(_ALPHABET | meanings)[name]}\n * [{len(values)}] uint16, {values.nbytes} bytes */\n"
             f"static const uint16_t {prefix}_{name}[{len(values)}] = {{\n{_rows(values)}}};\n"
         )
-    emitted = {array.name for array in arrays}
-    fields = [name if name in emitted else "symbol_start" for name in _MEANINGS]
+    alphabet = "".join(f"        {prefix}_{field},\n" for field in _ALPHABET)
+    fields = [name if name in arrays else "symbol_start" for name in meanings]
     body = "".join(f"    {prefix}_{field},\n" for field in fields)
     parts.append(
-        f"\nconst embbert_tokenizer {prefix}_tokenizer = {{\n{body}"
-        f"    {len(tables.merge_left)}u,\n    {tables.first_merged}u\n}};\n"
+        f"\nconst embbert_{kind} {prefix}_tokenizer = {{\n    {{\n{alphabet}    }},\n{body}{numbers}}};\n"
     )
     return "".join(parts)
 
 
-def tokenizer_bytes(tables: TokenizerTables) -> int:
+def tokenizer_bytes(tables: TokenizerTables | NgramTables) -> int:
     """Bytes of the constant arrays that `tokenizer_source` defines.
 
-    The struct that points to them comes on top: 12 pointers and two uint16, 52 bytes on a 32-bit target.
+    The struct that points to them comes on top: 12 pointers and two uint16, or 8 pointers and a uint32: 52 or
+    36 bytes on a 32-bit target.
     """
-    return sum(values.nbytes for _, values in _arrays(tables))
-
-
-def _arrays(tables: TokenizerTables) -> list[_Array]:
-    """The arrays that are printed: not `symbol_inside` where it repeats `symbol_start`, none empty."""
-    found = []
-    for name in _MEANINGS:
-        values: NDArray[np.uint16] = getattr(tables, name)
-        if name == "symbol_inside" and np.array_equal(values, tables.symbol_start):
-            continue
-        # C has no empty arrays; without merges nothing reads the zero.
-        found.append(_Array(name, values if len(values) else np.zeros(1, np.uint16)))
-    return found
+    return tables.bytes
 
 
 def _rows(values: NDArray[np.uint16]) -> str:

@@ -11,76 +11,24 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from embbert.models.backbone import Backbone
 from embbert.models.convolution import DepthwiseConv
+from embbert.models.embedding import masks
+from embbert.models.norms import RMSNorm
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embbert.config import ModelConfig
-
-PAD, SEP = 0, 4
-TOKEN_STD, POSITION_STD, SEGMENT_STD = 0.1, 0.02, 0.02
+    from embbert.config import EmbbertConfig
 
 NEAR_IDENTITY = 0.3
 """Share of the usual random weights that layers start with, beside the identity."""
 
 
-def real_tokens(ids: Tensor) -> Tensor:
-    """Bool [B, T] of ids [B, T]: False at pads."""
-    return ids != PAD
-
-
-def segment_ids(ids: Tensor) -> Tensor:
-    """Segments [B, T] of ids [B, T]: 0 at pads, 2 from the first [SEP] on (it included), 1 before it."""
-    second = (ids == SEP).long().cumsum(1) > 0  # exporters know no sum of truth values
-    return (1 + second.long()) * real_tokens(ids)
-
-
-class RMSNorm(nn.Module):
-    """x·weight / sqrt(mean(x²) + epsilon) over the last dimension."""
-
-    def __init__(self, size: int, epsilon: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-        self.epsilon = epsilon
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape as x."""
-        if torch.onnx.is_in_onnx_export():  # whose operators lack this norm
-            return x * (x.square().mean(-1, keepdim=True) + self.epsilon).rsqrt() * self.weight
-        # Under autocast x may be narrower than the weight, which torch's kernel does not take.
-        return functional.rms_norm(x.to(self.weight.dtype), self.weight.shape, self.weight, self.epsilon)
-
-
-class NanoEmbedder(nn.Module):
-    """Narrow tables of tokens and positions, each widened by its own matrix, plus a segment vector."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        narrow, wide = config.embedding_size, config.hidden_size
-        self.token = nn.Embedding(config.vocab_size, narrow, padding_idx=PAD)
-        self.token_up = nn.Linear(narrow, wide, bias=False)
-        self.position = nn.Embedding(config.max_length, narrow)
-        self.position_up = nn.Linear(narrow, wide, bias=False)
-        self.segment = nn.Embedding(3, wide, padding_idx=0)
-        nn.init.normal_(self.position.weight, std=POSITION_STD)
-        nn.init.normal_(self.token.weight, std=TOKEN_STD)
-        nn.init.normal_(self.segment.weight, std=SEGMENT_STD)
-        with torch.no_grad():
-            self.token.weight[PAD].zero_()
-            self.segment.weight[PAD].zero_()
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Rows [B, T, hidden_size] of ids [B, T]."""
-        positions = self.position_up(self.position.weight[: ids.shape[1]])
-        embedded: Tensor = self.token_up(self.token(ids)) + positions + self.segment(segment_ids(ids))
-        return embedded
-
-
 class Layer(nn.Module):
     """Attention minus convolution, each with a learned gain, both on the same normalised input."""
 
-    def __init__(self, config: ModelConfig, dropout: float) -> None:
+    def __init__(self, config: EmbbertConfig, dropout: float) -> None:
         super().__init__()
         size = config.hidden_size
         self.dropout = dropout
@@ -96,7 +44,7 @@ class Layer(nn.Module):
         self._pass_through(config)
 
     @torch.no_grad()
-    def _pass_through(self, config: ModelConfig) -> None:
+    def _pass_through(self, config: EmbbertConfig) -> None:
         """Start near the identity.
 
         Without a residual path nothing else carries a text through the layers; and attention to what is
@@ -135,35 +83,22 @@ class Layer(nn.Module):
         return mixed
 
 
-class EmbBERT(nn.Module):
-    """The backbone: ids in, one vector per token out.
+class EmbBERT(Backbone):
+    """Dropout is on embeddings and attention weights."""
 
-    Args:
-        config: the shape.
-        dropout: on embeddings and attention weights, while training.
-    """
+    config: EmbbertConfig
 
-    def __init__(self, config: ModelConfig, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.config = config
-        self.embedder = NanoEmbedder(config)
-        self.dropout = nn.Dropout(dropout)
+    def __init__(self, config: EmbbertConfig, dropout: float = 0.0) -> None:
+        super().__init__(config, dropout)
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(config.num_layers))
         if config.residual:
             self.final_norm = RMSNorm(config.hidden_size, config.norm_epsilon)
 
     def forward(self, ids: Tensor, *, padded: bool = True) -> Tensor:
-        """Rows [B, T, d] of ids [B, T] int64 with pads 0; the rows of pads hold no meaning.
-
-        `padded` False promises that there are no pads, and saves the work of leaving them out.
-        """
+        """See the base class."""
         h: Tensor = self.dropout(self.embedder(ids))
-        real = bias = None
-        if padded:
-            mask = real_tokens(ids)
-            # Both forms of the mask are made once, in h's own type: mixed types cost more than the layers.
-            real = mask.unsqueeze(-1).to(h.dtype)
-            bias = torch.zeros_like(real).masked_fill_(~mask.unsqueeze(-1), -torch.inf).transpose(1, 2)
+        # Made once for all layers.
+        real, bias = masks(ids, h) if padded else (None, None)
         for layer in self.layers:
             change = layer(h, real, bias)
             h = h + change if self.config.residual else change

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from embbert.errors import ModelError
-from embbert.models.embbert import EmbBERT, real_tokens
+from embbert.models.embedding import real_tokens
+from embbert.models.registry import backbone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from embbert.config import ModelConfig
+    from embbert.config import BackboneConfig, Pooling
 
 _BACKBONE = "backbone."
 
@@ -31,26 +32,40 @@ class SequenceModel(nn.Module):
     Args:
         config: the shape of the backbone.
         outputs: length of the answer.
-        dropout: on embeddings, attention weights and the pooled vector, while training.
+        dropout: where the backbone has it, and on the pooled vector, while training.
     """
 
-    def __init__(self, config: ModelConfig, outputs: int, dropout: float = 0.0) -> None:
+    def __init__(self, config: BackboneConfig, outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.pooling = config.pooling
-        self.backbone = EmbBERT(config, dropout)
+        self.backbone = backbone(config, dropout)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(config.hidden_size, outputs)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits [B, outputs] of ids [B, T] int64 with pads 0."""
-        rows = self.backbone(ids)
-        if self.pooling == "cls":
-            pooled = rows[:, 0]
-        else:
-            real = real_tokens(ids).unsqueeze(-1).to(rows.dtype)
-            pooled = (rows * real).sum(1) / real.sum(1)
+        pooled = pool(self.backbone(ids), ids, self.pooling)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+
+def pool(rows: Tensor, ids: Tensor, pooling: Pooling) -> Tensor:
+    """One vector [B, d] of rows [B, T, d] of ids [B, T].
+
+    Args:
+        rows: a vector per token.
+        ids: pads are left out.
+        pooling: the first row (`cls`), the mean of all (`mean`) or the root of their mean square (`rms`).
+    """
+    if pooling == "cls":
+        return rows[:, 0]
+    real = real_tokens(ids).unsqueeze(-1).to(rows.dtype)
+    rows = rows * real
+    if pooling == "mean":
+        return rows.sum(1) / real.sum(1)
+    # The gradient of a norm is 0 where the norm is; that of a square root would be infinite.
+    norm: Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return norm / real.sum(1).sqrt()
 
 
 def to_arrays(model: SequenceModel) -> dict[str, NDArray[np.float32]]:

@@ -12,12 +12,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from embbert.models.embbert import EmbBERT
+from embbert.models.heads import pool
+from embbert.models.registry import backbone
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embbert.config import ModelConfig
+    from embbert.config import BackboneConfig, Pooling
 
 
 class Losses(NamedTuple):
@@ -41,16 +42,18 @@ class PretrainingModel(nn.Module):
 
     Args:
         config: the shape of the backbone.
-        tied: the hidden token is scored by the narrow token table (r-dimensional, one more matrix d×r);
-            else by a table of its own (d-dimensional, with bias: the paper).
-        pairs: with a head for pairs (next-sentence prediction, on position 0).
-        dropout: on embeddings and attention weights.
+        tied: the hidden token is scored by the token table (r-dimensional, or d where it is not narrow; one
+            more matrix d×r); else by a table of its own (d-dimensional, with bias: the paper).
+        pairs: with a head for pairs (next-sentence prediction), on position 0 wherever that can see the text.
+        dropout: where the backbone has it.
     """
 
-    def __init__(self, config: ModelConfig, *, tied: bool, pairs: bool, dropout: float = 0.0) -> None:
+    def __init__(self, config: BackboneConfig, *, tied: bool, pairs: bool, dropout: float = 0.0) -> None:
         super().__init__()
-        self.backbone = EmbBERT(config, dropout)
-        d, r, v = config.hidden_size, config.embedding_size, config.vocab_size
+        self.backbone = backbone(config, dropout)
+        # Where nothing but kernels and scans moves along the text, position 0 knows of none of it.
+        self.pooling: Pooling = "cls" if "cls" in config.poolings else config.pooling
+        d, r, v = config.hidden_size, config.table_size, config.vocab_size
         self.narrow = nn.Linear(d, r) if tied else None
         self.scores = None if tied else nn.Linear(d, v)
         self.bias = nn.Parameter(torch.zeros(v)) if tied else None
@@ -73,7 +76,7 @@ class PretrainingModel(nn.Module):
         zero = mlm.new_zeros(())
         if self.relation is None or other is None:
             return Losses(mlm, zero, correct, zero)
-        judged = self.relation(rows[:, 0]).float()
+        judged = self.relation(pool(rows, ids, self.pooling)).float()
         paired = (judged.argmax(1) == other).float().mean()
         return Losses(mlm, functional.cross_entropy(judged, other), correct, paired)
 

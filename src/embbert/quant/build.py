@@ -1,16 +1,20 @@
-"""From a trained EmbBERT to its integer plan."""
+"""From a trained model to its integer plan: every step of the blueprint becomes an operator.
+
+The scale of a tensor is that of what was last written to it, so the steps are walked in order of execution.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embbert.blueprint import blueprint, steps
+from embbert.errors import ModelError
 from embbert.quant import spec
 from embbert.quant.arithmetic import LIMITS
-from embbert.quant.calibrate import Ranges, calibrate
-from embbert.quant.float_model import branch_gains, silu
+from embbert.quant.calibrate import calibrate
+from embbert.quant.float_model import FUNCTIONS, bias_of, gain_of, part_of
 from embbert.quant.overflow import prove
 from embbert.quant.validate import validate
 from embbert.quant.weights import fixed_point, half_up, quantize_columns, quantize_matrix
@@ -20,10 +24,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embbert.blueprint.steps import Step
     from embbert.config import ModelConfig
-    from embbert.quant.spec import Op, Span, Stage, Tensor
+    from embbert.quant.calibrate import Ranges
+    from embbert.quant.spec import Op
+    from embbert.quant.weights import IntegerMatrix
 
     Float = NDArray[np.float32]
+
+SHARE_BITS = 15
+"""What a bag makes of the sum of its weights is in units of 2^−15 of theirs."""
+
+AVERAGE_BITS = 8
+"""An average of int8 rows is kept as int16, in units of 1/256 of theirs; so is a bias of a layer norm."""
 
 
 def quantize(
@@ -41,227 +54,185 @@ def quantize(
         A validated plan whose accumulators are proved not to overflow.
 
     Raises:
+        UsageError: the architecture runs in float only.
         DataError: no calibration texts.
         ModelError: weights or activations that are not finite or cannot be represented.
     """
-    plan = _Builder(config, weights, classes, calibrate(config, weights, calibration)).plan()
+    drawn = blueprint(config, classes)
+    ranges = calibrate(drawn, weights, calibration)
+    builder = _Builder(drawn, weights, ranges)
+    stages = tuple(
+        spec.Stage(stage.name, stage.rows, tuple(builder.op(stage.name, step) for step in stage.steps))
+        for stage in drawn.stages
+    )
+    tensors = tuple(
+        spec.Tensor(name, kind.dtype, kind.cols, kind.span, builder.scale[name])
+        for name, kind in drawn.tensors.items()
+    )
+    plan = spec.Plan(config.architecture, config.max_length, config.vocab_size, tensors, stages, "logits")
     validate(plan)
     prove(plan)
     return plan
 
 
-@dataclass(frozen=True)
 class _Builder:
-    config: ModelConfig
-    weights: Mapping[str, Float]
-    classes: int
-    ranges: Ranges
+    """Walks a blueprint, knowing the scale of what each tensor holds."""
 
-    def plan(self) -> spec.Plan:
-        return spec.Plan(
-            architecture="embbert",
-            max_length=self.config.max_length,
-            vocab_size=self.config.vocab_size,
-            tensors=self._tensors(),
-            stages=self._residual_stages() if self.config.residual else self._faithful_stages(),
-            output="logits",
-        )
+    def __init__(self, drawn: steps.Blueprint, weights: Mapping[str, Float], ranges: Ranges) -> None:
+        self.tensors, self.weights, self.ranges = drawn.tensors, weights, ranges
+        self.scale: dict[str, float] = {}
 
-    # -- scales ------------------------------------------------------------------------------------------
+    def op(self, stage: str, step: Step) -> Op:
+        """The operator of one step; from then on its tensor has the scale of its result."""
+        out = self._scale_of(step)
+        where = f"{stage}.{step.name}"
+        made = self._op(where, step, out)
+        self.scale[step.out] = out
+        return made
 
-    def _stream_scale(self, layer: int) -> float:
-        """Scale of the int16 rows that go into the norm of `layer` (num_layers: what the head pools)."""
-        if self.config.residual:
-            blocks = [f"{i}.{what}" for i in range(self.config.num_layers) for what in ("block", "stream")]
-            return self.ranges.int16_scale("embed", *blocks)
-        return self.ranges.int16_scale("embed" if layer == 0 else f"{layer - 1}.block")
+    def _scale_of(self, step: Step) -> float:
+        if isinstance(step, steps.Pool):
+            wide = self.tensors[step.source].dtype == "int16"
+            return self.scale[step.source] / (1 if wide else 2**AVERAGE_BITS)
+        dtype = self.tensors[step.out].dtype
+        if dtype == "int32":
+            return 1 / spec.LOGIT_ONE
+        if dtype == "int16":
+            return self.ranges.int16_scale(*step.deciding)
+        return self.ranges.int8_scale(step.deciding[0])
 
-    def _input_scale(self, layer: int) -> float:
-        return self.ranges.int8_scale(f"{layer}.norm")
+    def _op(self, where: str, step: Step, out: float) -> Op:
+        if isinstance(step, steps.Embed):
+            return self._embed(step, out)
+        if isinstance(step, steps.Norm):
+            return self._norm(step, out)
+        if isinstance(step, steps.Linear):
+            return self._linear(where, step, out)
+        if isinstance(step, steps.Attend):
+            return self._attend(where, step, out)
+        if isinstance(step, steps.Conv):
+            return self._conv(where, step, out)
+        if isinstance(step, steps.Add):
+            return spec.Add(step.name, step.source, step.out)
+        if isinstance(step, steps.Rescale):
+            multiplier, shift = fixed_point(where, np.array([self.scale[step.source] / out]))
+            return spec.Rescale(step.name, step.source, step.out, int(multiplier[0]), shift, step.accumulate)
+        if isinstance(step, steps.LookUp):
+            table = _table(step.function, self.scale[step.source], out)
+            return spec.LookUp(step.name, step.source, step.out, table)
+        if isinstance(step, steps.Pool):
+            return self._pool(where, step)
+        if isinstance(step, steps.Bag):
+            return self._bag(where, step)
+        raise AssertionError(f"{where}: no operator does what {type(step).__name__} does")
 
-    def _pooled_scale(self) -> float:
-        """The final norm's int8 rows are averaged with 8 more bits; a faithful model pools its int16 rows."""
-        if self.config.residual:
-            return self.ranges.int8_scale("final") / 2**8
-        return self._stream_scale(self.config.num_layers)
-
-    # -- tensors -----------------------------------------------------------------------------------------
-
-    def _tensors(self) -> tuple[Tensor, ...]:
-        d, last = self.config.hidden_size, self.config.num_layers - 1
-        stream, x = self._stream_scale(last + 1), self._input_scale(last)
-        pass_rows: list[tuple[str, spec.DType, int, Span, float]] = [
-            ("q", "int8", d, "pass", self.ranges.int8_scale(f"{last}.query")),
-            ("ctx", "int8", d, "pass", self.ranges.int8_scale(f"{last}.context")),
-            ("u", "int8", self.config.conv_size, "pass", self.ranges.int8_scale(f"{last}.silu")),
-            ("y", "int16", d, "pass", stream),
-        ]
-        whole: list[tuple[str, spec.DType, int, Span, float]]
-        if self.config.residual:
-            whole = [("h", "int16", d, "text", stream), ("x", "int8", d, "text", x)]
-            pass_rows.append(("z", "int8", d, "pass", self.ranges.int8_scale("final")))
-        else:
-            names = ("x0", "x1") if self.config.num_layers > 1 else ("x0",)
-            whole = [(name, "int8", d, "text", x) for name in names]
-        single: list[tuple[str, spec.DType, int, Span, float]] = [
-            ("pooled", "int16", d, "one", self._pooled_scale()),
-            ("logits", "int32", self.classes, "one", 1 / spec.LOGIT_ONE),
-        ]
-        return tuple(spec.Tensor(*fields) for fields in whole + pass_rows + single)
-
-    # -- stages ------------------------------------------------------------------------------------------
-
-    def _faithful_stages(self) -> tuple[Stage, ...]:
-        count = self.config.num_layers
-        stages = [spec.Stage("embed", "text", (self._embed("y"), self._norm(0, "y", "x0")))]
-        for layer in range(count):
-            source, target = f"x{layer % 2}", f"x{(layer + 1) % 2}"
-            last = layer == count - 1
-            end: Op = spec.Pool("pool", "y", "pooled", 0) if last else self._norm(layer + 1, "y", target)
-            rows = self._pooled_rows() if last else "text"
-            stages.append(spec.Stage(f"layer{layer}", rows, (*self._block(layer, source), end)))
-        return (*stages, self._head())
-
-    def _residual_stages(self) -> tuple[Stage, ...]:
-        count = self.config.num_layers
-        stages = [spec.Stage("embed", "text", (self._embed("h"),))]
-        for layer in range(count):
-            stages.append(spec.Stage(f"norm{layer}", "text", (self._norm(layer, "h", "x"),)))
-            ops: tuple[Op, ...] = (*self._block(layer, "x"), spec.Add("add", "y", "h"))
-            rows = self._pooled_rows() if layer == count - 1 else "text"
-            stages.append(spec.Stage(f"layer{layer}", rows, ops))
-        final = self._gain_norm(
-            self.weights["final_norm.weight"],
-            self._stream_scale(count),
-            self.ranges.int8_scale("final"),
-            "h",
-            "z",
-        )
-        stages.append(spec.Stage("final", self._pooled_rows(), (final, spec.Pool("pool", "z", "pooled", 8))))
-        return (*stages, self._head())
-
-    def _pooled_rows(self) -> spec.RowSet:
-        return "first" if self.config.pooling == "cls" else "text"
-
-    # -- operators ---------------------------------------------------------------------------------------
-
-    def _embed(self, out: str) -> spec.Embed:
-        scale = self._stream_scale(0)
-        parts = {}
+    def _embed(self, step: steps.Embed, out: float) -> spec.Embed | spec.EmbedWide:
+        segment = half_up(self.weights["embedder.segment.weight"][1:] / out)
+        limit = LIMITS["int16"]
+        segments = np.clip(segment, -limit, limit).astype(np.int16)
+        parts: list[Any] = []
         for part in ("token", "position"):
             table, columns = quantize_columns(self.weights[f"embedder.{part}.weight"])
-            up = quantize_matrix(
-                f"embed.{part}",
-                self.weights[f"embedder.{part}_up.weight"] * columns,
-                None,
-                input_scale=1.0,
-                input_limit=LIMITS["int8"],
-                output_scale=scale,
-            )
-            parts[part] = (table, up.weight, up.multiplier, up.shift)
-        segment = half_up(self.weights["embedder.segment.weight"][1:] / scale)
-        limit = LIMITS["int16"]
-        return spec.Embed(
-            "embed",
-            out,
-            *parts["token"],
-            *parts["position"],
-            np.clip(segment, -limit, limit).astype(np.int16),
-        )
+            parts.append(table)
+            if step.rank:
+                up = quantize_matrix(
+                    f"embed.{part}",
+                    self.weights[f"embedder.{part}_up.weight"] * columns,
+                    None,
+                    input_scale=1.0,
+                    input_limit=LIMITS["int8"],
+                    output_scale=out,
+                )
+                parts += [up.weight, up.multiplier, up.shift]
+            else:
+                parts += fixed_point(f"embed.{part}", columns / out)
+        kind: Any = spec.Embed if step.rank else spec.EmbedWide
+        made: spec.Embed | spec.EmbedWide = kind(step.name, step.out, *parts, segments)
+        return made
 
-    def _norm(self, layer: int, source: str, out: str) -> spec.Norm:
-        gain = self.weights[f"layers.{layer}.norm.weight"]
-        return self._gain_norm(gain, self._stream_scale(layer), self._input_scale(layer), source, out)
-
-    def _gain_norm(self, gain: Float, in_scale: float, out_scale: float, source: str, out: str) -> spec.Norm:
+    def _norm(self, step: steps.Norm, out: float) -> spec.Norm | spec.LayerNorm:
         # x·inverse is x/√S in units of 2^(−31−e/2), and y = x·√d·g/√S: the rest is one
         # fixed factor per channel.
-        d = self.config.hidden_size
-        factors = gain.astype(np.float64) * np.sqrt(d) / out_scale
+        d = self.tensors[step.source].cols
+        factors = self.weights[f"{step.weight}.weight"].astype(np.float64) * np.sqrt(d) / out
         largest = float(np.abs(factors).max())
         bits = 14 - int(np.floor(np.log2(largest))) if largest > 0.0 else 0
-        bits = min(20, max(-14, bits))
-        units = np.clip(half_up(np.ldexp(factors, bits)), -LIMITS["int16"], LIMITS["int16"])
-        epsilon = max(1, round(d * self.config.norm_epsilon / in_scale**2))
-        return spec.Norm("norm", source, out, units.astype(np.int16), 31 + bits, epsilon)
+        # The bias of a layer norm is shifted up by as much as the product is shifted down.
+        bits = min(11, max(-8, bits)) if step.centred else min(20, max(-14, bits))
+        limit = LIMITS["int16"]
+        units = np.clip(half_up(np.ldexp(factors, bits)), -limit, limit).astype(np.int16)
+        epsilon = max(1, round(d * step.epsilon / self.scale[step.source] ** 2))
+        if not step.centred:
+            return spec.Norm(step.name, step.source, step.out, units, 31 + bits, epsilon)
+        offset = half_up(self.weights[f"{step.weight}.bias"] / out * 2**AVERAGE_BITS)
+        bias = np.clip(offset, -limit, limit).astype(np.int16)
+        return spec.LayerNorm(step.name, step.source, step.out, units, bias, 31 + bits, epsilon)
 
-    def _linear(
-        self,
-        name: str,
-        layer: int,
-        source: str,
-        out: str,
-        in_scale: float,
-        out_scale: float,
-        gain: float = 1.0,
-    ) -> spec.Linear:
-        at = f"layers.{layer}.{name}"
+    def _linear(self, where: str, step: steps.Linear, out: float) -> spec.Linear:
         part = quantize_matrix(
-            f"layer{layer}.{name}",
-            self.weights[f"{at}.weight"],
-            self.weights[f"{at}.bias"],
-            input_scale=in_scale,
-            input_limit=LIMITS["int8"],
-            output_scale=out_scale,
-            gain=gain,
+            where,
+            part_of(step, self.weights),
+            bias_of(step, self.weights),
+            input_scale=self.scale[step.source],
+            input_limit=LIMITS[self.tensors[step.source].dtype],
+            output_scale=out,
+            gain=gain_of(step, self.weights),
         )
-        accumulate = name == "contract"
-        return spec.Linear(name, source, out, part.weight, part.bias, part.multiplier, part.shift, accumulate)
+        return spec.Linear(step.name, step.source, step.out, *_parts(part), step.accumulate)
 
-    def _block(self, layer: int, source: str) -> tuple[Op, ...]:
-        """The weighted difference y = a·attention − b·convolution, with both gains in the multipliers."""
-        a, b = branch_gains(self.weights, layer)
-        x, y = self._input_scale(layer), self._stream_scale(layer + 1)
-        q, ctx, u = (self.ranges.int8_scale(f"{layer}.{what}") for what in ("query", "context", "silu"))
-        return (
-            self._linear("query", layer, source, "q", x, q),
-            self._attend(layer, source, x, q, ctx),
-            self._linear("out", layer, "ctx", "y", ctx, y, gain=a),
-            self._conv(layer, source, x, u),
-            self._linear("contract", layer, "u", "y", u, y, gain=-b),
-        )
-
-    def _attend(self, layer: int, source: str, x: float, q: float, ctx: float) -> spec.Attend:
-        name = f"layer{layer}.attend"
-        step = q * x / np.sqrt(self.config.hidden_size) * np.log2(np.e) * spec.EXP_STEPS
-        multiplier, shift = fixed_point(name, np.array([step]))
-        ratio = x / ctx
-        out_bits = 19 - int(np.floor(np.log2(ratio)))
-        units = int(half_up(np.array([np.ldexp(ratio, out_bits)]))[0])
+    def _attend(self, where: str, step: steps.Attend, out: float) -> spec.Attend:
+        score = self.scale[step.query] * self.scale[step.keys] / np.sqrt(self.tensors[step.keys].cols)
+        multiplier, shift = fixed_point(where, np.array([score * np.log2(np.e) * spec.EXP_STEPS]))
+        ratio = self.scale[step.values] / out
+        bits = 19 - int(np.floor(np.log2(ratio)))
+        units = int(half_up(np.array([np.ldexp(ratio, bits)]))[0])
         if units == 1 << 20:  # rounded up to the next power of two
-            units, out_bits = 1 << 19, out_bits - 1
-        return spec.Attend("attend", "q", source, "ctx", int(multiplier[0]), shift, units, 24 + out_bits)
+            units, bits = 1 << 19, bits - 1
+        tensors = (step.query, step.keys, step.values, step.out)
+        return spec.Attend(step.name, *tensors, int(multiplier[0]), shift, units, 24 + bits)
 
-    def _conv(self, layer: int, source: str, x: float, u: float) -> spec.Conv:
-        at, inner = f"layers.{layer}.conv", self.ranges.int8_scale(f"{layer}.conv")
+    def _conv(self, where: str, step: steps.Conv, out: float) -> spec.Conv:
+        inner = self.ranges.int8_scale(step.inner)
         part = quantize_matrix(
-            f"layer{layer}.conv",
-            self.weights[f"{at}.weight"][:, 0, :].T,
-            self.weights[f"{at}.bias"],
-            input_scale=x,
+            where,
+            self.weights[f"{step.weight}.weight"][:, 0, :].T,
+            self.weights[f"{step.weight}.bias"],
+            input_scale=self.scale[step.source],
             input_limit=LIMITS["int8"],
             output_scale=inner,
             axis=0,
         )
-        units = np.arange(-128, 128, dtype=np.float64)
-        units[0] = -127.0
-        limit = LIMITS["int8"]
-        table = np.clip(half_up(silu(units * inner) / u), -limit, limit).astype(np.int8)
-        left = self.config.conv_left
-        return spec.Conv(
-            "conv", source, "u", part.weight, part.bias, part.multiplier, part.shift, left, table
-        )
+        table = _table(step.function, inner, out)
+        return spec.Conv(step.name, step.source, step.out, *_parts(part), step.left, table)
 
-    def _head(self) -> Stage:
-        part = quantize_matrix(
-            "head.classify",
-            self.weights["head.weight"],
-            self.weights["head.bias"],
-            input_scale=self._pooled_scale(),
-            input_limit=LIMITS["int16"],
-            output_scale=1 / spec.LOGIT_ONE,
-        )
-        op = spec.Linear(
-            "classify", "pooled", "logits", part.weight, part.bias, part.multiplier, part.shift, False
-        )
-        return spec.Stage("head", "one", (op,))
+    def _bag(self, where: str, step: steps.Bag) -> spec.Bag:
+        weight = self.weights[f"{step.weight}.weight"].astype(np.float64)
+        bias = self.weights[f"{step.weight}.bias"].astype(np.float64)
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ModelError(f"{where}: the float weights hold NaN or infinity; train the model again")
+        table, scale = quantize_columns(weight.T)
+        # The sum over the root is in units of 2^−15 of a weight's.
+        multiplier, shift = fixed_point(where, scale * spec.LOGIT_ONE / 2**SHARE_BITS)
+        limit = LIMITS["int32"]
+        offset = np.clip(half_up(bias * spec.LOGIT_ONE), -limit, limit).astype(np.int32)
+        return spec.Bag(step.name, step.out, table, offset, multiplier, shift)
+
+    def _pool(self, where: str, step: steps.Pool) -> spec.Pool | spec.PoolRms:
+        narrow = self.tensors[step.source].dtype == "int8"
+        if not step.rms:
+            return spec.Pool(step.name, step.source, step.out, AVERAGE_BITS if narrow else 0)
+        if not narrow:
+            raise ModelError(f"{where}: only int8 rows have a root mean square")
+        return spec.PoolRms(step.name, step.source, step.out)
+
+
+def _parts(part: IntegerMatrix) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int32], int]:
+    return part.weight, part.bias, part.multiplier, part.shift
+
+
+def _table(function: steps.Function, inner: float, out: float) -> NDArray[np.int8]:
+    """The function of every int8 value in units of `inner`, in units of `out`; entry 0 repeats entry 1."""
+    units = np.arange(-128, 128, dtype=np.float64)
+    units[0] = -127.0
+    limit = LIMITS["int8"]
+    return np.clip(half_up(FUNCTIONS[function](units * inner) / out), -limit, limit).astype(np.int8)

@@ -8,14 +8,14 @@ import numpy as np
 
 from embbert.errors import DataError, ModelError
 from embbert.quant.arithmetic import LIMITS
-from embbert.quant.float_model import forward
+from embbert.quant.float_model import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from embbert.config import ModelConfig
+    from embbert.blueprint.steps import Blueprint
 
     Float = NDArray[np.float32]
 
@@ -91,11 +91,11 @@ class Ranges:
         return best_scale
 
 
-def calibrate(config: ModelConfig, weights: Mapping[str, Float], texts: Sequence[Sequence[int]]) -> Ranges:
+def calibrate(drawn: Blueprint, weights: Mapping[str, Float], texts: Sequence[Sequence[int]]) -> Ranges:
     """Run the float model over calibration texts and record what its activations reach.
 
     Args:
-        config: the shape.
+        drawn: the blueprint.
         weights: float32 arrays by state-dict name.
         texts: token ids, each 1 … max_length long.
 
@@ -107,5 +107,5 @@ def calibrate(config: ModelConfig, weights: Mapping[str, Float], texts: Sequence
         raise DataError("calibration needs at least one text", remedy="give a file with --calibrate FILE")
     ranges = Ranges(len(texts))
     for ids in texts:
-        forward(config, weights, ids, ranges.observe)
+        run(drawn, weights, ids, ranges.observe)
     return ranges

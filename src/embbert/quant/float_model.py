@@ -1,7 +1,7 @@
-"""EmbBERT in float32 NumPy, one text at a time: what calibration watches. Needs no torch.
+"""A blueprint in float32 NumPy, one text at a time: what calibration watches. Needs no torch.
 
-It computes what `models.embbert` computes (a test compares the two) and hands every intermediate to an
-observer.
+It computes what the model of the same weights in `models` computes (a test compares the two) and hands the
+intermediates to an observer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embbert.blueprint import blueprint, steps
 from embbert.quant.spec import SEP
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embbert.blueprint.steps import Blueprint, Function, Step
     from embbert.config import ModelConfig
 
     Float = NDArray[np.float32]
@@ -28,86 +30,147 @@ _quiet = np.errstate(over="ignore", invalid="ignore")
 
 
 @_quiet
-def branch_gains(weights: Mapping[str, Float], layer: int) -> tuple[float, float]:
-    """(a, b) of y = a·attention − b·convolution: e^(q1·k1) and e^(q2·k2)."""
-    part = {
-        name: weights[f"layers.{layer}.lambda_{name}"].astype(np.float64) for name in ("q1", "k1", "q2", "k2")
-    }
-    return float(np.exp(part["q1"] @ part["k1"])), float(np.exp(part["q2"] @ part["k2"]))
-
-
-@_quiet
 def silu(x: NDArray[Any]) -> NDArray[Any]:
     """x·sigmoid(x)."""
     out: NDArray[Any] = x / (1 + np.exp(-x))
     return out
 
 
+def relu(x: NDArray[Any]) -> NDArray[Any]:
+    """max(x, 0)."""
+    out: NDArray[Any] = np.maximum(x, 0)
+    return out
+
+
+FUNCTIONS: dict[Function, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "identity": lambda x: x,
+    "silu": silu,
+    "relu": relu,
+}
+
+
 @_quiet
+def gain_of(step: steps.Linear, weights: Mapping[str, Float]) -> float:
+    """The factor on the result of a product; 1 if it has none."""
+    if step.gain is None:
+        return 1.0
+    first, second = (weights[name].astype(np.float64) for name in (step.gain.first, step.gain.second))
+    return float(step.gain.sign * np.exp(first @ second))
+
+
+def part_of(step: steps.Linear, weights: Mapping[str, Float]) -> Float:
+    """The part of a matrix that a product multiplies with, [outputs, inputs]."""
+    matrix = weights[f"{step.weight}.weight"]
+    return matrix[slice(*step.outputs or (None,)), slice(*step.inputs or (None,))]
+
+
+def bias_of(step: steps.Linear, weights: Mapping[str, Float]) -> Float | None:
+    """The bias of those outputs; None if the product has none."""
+    return weights[f"{step.weight}.bias"][slice(*step.outputs or (None,))] if step.bias else None
+
+
 def forward(
     config: ModelConfig, weights: Mapping[str, Float], ids: Sequence[int], observe: Observe | None = None
+) -> Float:
+    """Logits [classes] of one text, as `run` computes them."""
+    return run(blueprint(config, len(weights["head.bias"])), weights, ids, observe)
+
+
+@_quiet
+def run(
+    drawn: Blueprint, weights: Mapping[str, Float], ids: Sequence[int], observe: Observe | None = None
 ) -> Float:
     """Logits [classes] of one text.
 
     Args:
-        config: the shape.
+        drawn: the blueprint.
         weights: float32 arrays by state-dict name.
-        ids: token ids, 1 … max_length of them, no padding.
-        observe: called with `embed`, `final`, and `<layer>.norm`, `.query`, `.context`, `.conv`, `.silu`,
-            `.block` (output of the layer, before the residual path) and `.stream` (after it).
+        ids: token ids, 1 … max_length of them (none, too, for a bag), no padding.
+        observe: called with the name and the rows of everything that a step wants to be seen.
     """
-    see = observe or (lambda _name, _value: None)
-    stream = _embed(weights, np.asarray(ids, dtype=np.int64))
-    see("embed", stream)
-    for layer in range(config.num_layers):
-        at = f"layers.{layer}"
-        x = _norm(stream, weights[f"{at}.norm.weight"], config.norm_epsilon)
-        see(f"{layer}.norm", x)
-        query = x @ weights[f"{at}.query.weight"].T + weights[f"{at}.query.bias"]
-        see(f"{layer}.query", query)
-        score = query @ x.T / np.float32(np.sqrt(config.hidden_size))
-        share = np.exp(score - score.max(axis=1, keepdims=True))
-        context = (share / share.sum(axis=1, keepdims=True)) @ x
-        see(f"{layer}.context", context)
-        conv = _conv(config, x, weights[f"{at}.conv.weight"], weights[f"{at}.conv.bias"])
-        see(f"{layer}.conv", conv)
-        active = silu(conv)
-        see(f"{layer}.silu", active)
-        a, b = branch_gains(weights, layer)
-        attention = context @ weights[f"{at}.out.weight"].T + weights[f"{at}.out.bias"]
-        contracted = active @ weights[f"{at}.contract.weight"].T + weights[f"{at}.contract.bias"]
-        block = np.float32(a) * attention - np.float32(b) * contracted
-        see(f"{layer}.block", block)
-        stream = stream + block if config.residual else block
-        see(f"{layer}.stream", stream)
-    if config.residual:
-        stream = _norm(stream, weights["final_norm.weight"], config.norm_epsilon)
-        see("final", stream)
-    pooled = stream[0] if config.pooling == "cls" else stream.mean(axis=0)
-    logits: Float = weights["head.weight"] @ pooled + weights["head.bias"]
+    tokens = np.asarray(ids, dtype=np.int64)
+    store: dict[str, Float] = {}
+    for stage in drawn.stages:
+        for step in stage.steps:
+            store[step.out] = _apply(step, store, weights, tokens, observe, first=stage.rows == "first")
+            if observe is not None and step.seen:
+                observe(step.seen, store[step.out])
+    logits: Float = store["logits"][0]
     return logits
 
 
-def _embed(weights: Mapping[str, Float], ids: NDArray[np.int64]) -> Float:
-    segment = 1 + (np.cumsum(ids == SEP) > 0)
-    token = weights["embedder.token.weight"][ids] @ weights["embedder.token_up.weight"].T
-    position = weights["embedder.position.weight"][: len(ids)] @ weights["embedder.position_up.weight"].T
+def _apply(
+    step: Step,
+    store: Mapping[str, Float],
+    weights: Mapping[str, Float],
+    tokens: NDArray[np.int64],
+    observe: Observe | None,
+    *,
+    first: bool,
+) -> Float:
+    if isinstance(step, steps.Embed):
+        return _embed(step, weights, tokens)
+    if isinstance(step, steps.Norm):
+        return _norm(step, store[step.source], weights)
+    if isinstance(step, steps.Linear):
+        y = store[step.source] @ part_of(step, weights).T
+        bias = bias_of(step, weights)
+        y = y if bias is None else y + bias
+        y = y if step.gain is None else np.float32(gain_of(step, weights)) * y
+        return store[step.out] + y if step.accumulate else y
+    if isinstance(step, steps.Attend):
+        keys = store[step.keys]
+        score = store[step.query] @ keys.T / np.float32(np.sqrt(keys.shape[1]))
+        share = np.exp(score - score.max(axis=1, keepdims=True))
+        context: Float = (share / share.sum(axis=1, keepdims=True)) @ store[step.values]
+        return context
+    if isinstance(step, steps.Conv):
+        inner = _conv(step, store[step.source], weights)
+        if observe is not None:
+            observe(step.inner, inner)
+        return FUNCTIONS[step.function](inner)
+    if isinstance(step, steps.Add | steps.Rescale):
+        adds = isinstance(step, steps.Add) or step.accumulate
+        return store[step.out] + store[step.source] if adds else store[step.source]
+    if isinstance(step, steps.LookUp):
+        return FUNCTIONS[step.function](store[step.source])
+    if isinstance(step, steps.Pool):
+        # All rows of the last layer are computed, to be seen; the integer model computes what is read.
+        rows = store[step.source][:1] if first else store[step.source]
+        pooled = np.sqrt((rows * rows).mean(axis=0)) if step.rms else rows.mean(axis=0)
+        return np.asarray(pooled[None], dtype=np.float32)
+    if isinstance(step, steps.Bag):
+        total = weights[f"{step.weight}.weight"][:, tokens].sum(axis=1)
+        share = total / np.float32(np.sqrt(max(1, len(tokens))))
+        return np.asarray((share + weights[f"{step.weight}.bias"])[None], dtype=np.float32)
+    raise AssertionError(f"nothing computes {type(step).__name__}")
+
+
+def _embed(step: steps.Embed, weights: Mapping[str, Float], tokens: NDArray[np.int64]) -> Float:
+    segment = 1 + (np.cumsum(tokens == SEP) > 0)
+    token = weights["embedder.token.weight"][tokens]
+    position = weights["embedder.position.weight"][: len(tokens)]
+    if step.rank:
+        token = token @ weights["embedder.token_up.weight"].T
+        position = position @ weights["embedder.position_up.weight"].T
     total: Float = token + position + weights["embedder.segment.weight"][segment]
     return total
 
 
-def _norm(x: Float, gain: Float, epsilon: float) -> Float:
-    root = np.sqrt((x * x).mean(axis=1, keepdims=True) + np.float32(epsilon))
-    normed: Float = x * gain / root
-    return normed
+def _norm(step: steps.Norm, x: Float, weights: Mapping[str, Float]) -> Float:
+    if step.centred:
+        x = x - x.mean(axis=1, keepdims=True)
+    root = np.sqrt((x * x).mean(axis=1, keepdims=True) + np.float32(step.epsilon))
+    normed: Float = x * weights[f"{step.weight}.weight"] / root
+    return normed + weights[f"{step.weight}.bias"] if step.centred else normed
 
 
-def _conv(config: ModelConfig, x: Float, weight: Float, bias: Float) -> Float:
-    taps = config.kernel_size
-    padded = np.zeros((len(x) + taps - 1, x.shape[1]), dtype=np.float32)
-    padded[config.conv_left : config.conv_left + len(x)] = x
-    wide = np.repeat(padded, config.expansion, axis=1)
-    out = np.broadcast_to(bias, (len(x), config.conv_size)).copy()
-    for k in range(taps):
+def _conv(step: steps.Conv, x: Float, weights: Mapping[str, Float]) -> Float:
+    weight, bias = weights[f"{step.weight}.weight"], weights[f"{step.weight}.bias"]
+    padded = np.zeros((len(x) + step.taps - 1, x.shape[1]), dtype=np.float32)
+    padded[step.left : step.left + len(x)] = x
+    wide = np.repeat(padded, len(bias) // x.shape[1], axis=1)
+    out = np.broadcast_to(bias, (len(x), len(bias))).copy()
+    for k in range(step.taps):
         out += weight[:, 0, k] * wide[k : k + len(x)]
     return out

@@ -7,13 +7,29 @@ refused by name.
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embbert.errors import ModelError
 from embbert.quant.arithmetic import LIMITS
-from embbert.quant.spec import EXP_ONE, Attend, Conv, Embed, Linear, Norm, Plan, Pool
+from embbert.quant.spec import (
+    EXP_ONE,
+    Attend,
+    Bag,
+    Conv,
+    Embed,
+    EmbedWide,
+    LayerNorm,
+    Linear,
+    LookUp,
+    Norm,
+    Plan,
+    Pool,
+    PoolRms,
+    Rescale,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +79,20 @@ def _worst(plan: Plan, op: Op) -> int:
         return max(difference, EXP_ONE * LIMITS["int8"] * plan.max_length)
     if isinstance(op, Norm):
         return LIMITS["int16"] * 65535  # x · inverse; the sum of squares is 64-bit
+    if isinstance(op, LayerNorm):
+        columns = plan.tensor(op.source).cols
+        return max(LIMITS["int16"] * 65535, 2 * LIMITS["int16"] * columns + columns)  # and twice the sum
     if isinstance(op, Pool):
         return plan.max_length * LIMITS[plan.tensor(op.source).dtype]
+    if isinstance(op, PoolRms):
+        return plan.max_length * LIMITS["int8"] ** 2
+    if isinstance(op, Bag):
+        # The root is at least 255·√n, so what is divided by it stays below this; with one id less it is less.
+        root = isqrt(plan.max_length - 1) + 1
+        largest = int(np.abs(op.weight.astype(np.int64)).max())
+        return largest * max(plan.max_length, (root << 31) // (255 * 256) + 1)
+    if isinstance(op, Rescale):
+        return LIMITS[plan.tensor(op.source).dtype]
+    if isinstance(op, EmbedWide | LookUp):
+        return LIMITS["int8"]  # an entry of a table, never a sum
     return 2 * LIMITS["int16"]  # Add

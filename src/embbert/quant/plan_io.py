@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
     from embbert.store import ModelFolder
 
-FORMAT = 1
-KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (spec.Embed, spec.Norm, spec.Linear, spec.Attend, spec.Conv, spec.Add, spec.Pool)
-}
+FORMAT = 2
+KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(spec.Op)}
 SCALARS: dict[str, type[Any]] = {"int": int, "str": str, "bool": bool, "float": float}
 
 

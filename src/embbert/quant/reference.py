@@ -7,6 +7,7 @@ second, naive implementation in plain Python integers against it.
 from __future__ import annotations
 
 from functools import cache
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +25,18 @@ from embbert.quant.spec import (
     SEP,
     Add,
     Attend,
+    Bag,
     Conv,
     Embed,
+    EmbedWide,
+    LayerNorm,
     Linear,
+    LookUp,
     Norm,
     Plan,
     Pool,
+    PoolRms,
+    Rescale,
     exp_table,
 )
 
@@ -49,7 +56,7 @@ def run(plan: Plan, ids: Sequence[int], trace: Trace | None = None) -> NDArray[n
 
     Args:
         plan: a validated plan.
-        ids: token ids of the text, 1 … max_length of them, no padding.
+        ids: token ids of the text, least_ids … max_length of them, no padding.
         trace: called after every operator with `<stage>.<operator>` and the rows it wrote,
             [rows visited, cols] in the tensor's dtype.
 
@@ -57,12 +64,13 @@ def run(plan: Plan, ids: Sequence[int], trace: Trace | None = None) -> NDArray[n
         Logits [classes] int32, in units of 1/65536.
 
     Raises:
-        DataError: no ids, too many, or one outside the vocabulary.
+        DataError: too few ids, too many, or one outside the vocabulary.
     """
     tokens = np.asarray(ids, dtype=np.int64)
-    if not 1 <= tokens.size <= plan.max_length:
-        raise DataError(f"a text must have 1 to {plan.max_length} tokens, this one has {tokens.size}")
-    if tokens.min() < 0 or tokens.max() >= plan.vocab_size:
+    least = plan.least_ids
+    if not least <= tokens.size <= plan.max_length:
+        raise DataError(f"a text must have {least} to {plan.max_length} tokens, this one has {tokens.size}")
+    if tokens.size and (tokens.min() < 0 or tokens.max() >= plan.vocab_size):
         raise DataError(
             f"token ids must be in 0..{plan.vocab_size - 1}, found {tokens.min()}..{tokens.max()}"
         )
@@ -93,21 +101,32 @@ def _apply(op: Op, store: dict[str, Rows], tokens: NDArray[np.int64], count: int
     """The rows that `op` writes, for the first `count` rows of the text."""
     if isinstance(op, Embed):
         return _embed(op, tokens[:count])
+    if isinstance(op, EmbedWide):
+        return _embed_wide(op, tokens[:count])
     if isinstance(op, Norm):
         return _norm(op, store[op.source][:count])
+    if isinstance(op, LayerNorm):
+        return _layer_norm(op, store[op.source][:count])
     if isinstance(op, Linear):
         return _linear(op, store[op.source][:count], store[op.out][:count])
     if isinstance(op, Attend):
-        return _attend(op, store[op.query][:count], store[op.keys])
+        return _attend(op, store[op.query][:count], store[op.keys], store[op.values])
     if isinstance(op, Conv):
         return _conv(op, store[op.source], count)
     if isinstance(op, Add):
         return saturate(store[op.out][:count].astype(np.int64) + store[op.source][:count], "int16")
+    if isinstance(op, Rescale):
+        return _rescale(op, store[op.source][:count], store[op.out][:count])
+    if isinstance(op, LookUp):
+        return op.table[store[op.source][:count].astype(np.int64) + 128]
+    if isinstance(op, PoolRms):
+        return _pool_rms(store[op.source][:count])
+    if isinstance(op, Bag):
+        return _bag(op, tokens)
     return _pool(op, store[op.source][:count])
 
 
 def _embed(op: Embed, tokens: NDArray[np.int64]) -> Rows:
-    segment = np.cumsum(tokens == SEP) > 0
     token = requantize(
         exact_product(op.token_table[tokens], op.token_weight), op.token_multiplier, op.token_shift
     )
@@ -116,7 +135,19 @@ def _embed(op: Embed, tokens: NDArray[np.int64]) -> Rows:
         op.position_multiplier,
         op.position_shift,
     )
-    return saturate(token + position + op.segment_table[segment.astype(np.int64)], "int16")
+    return saturate(token + position + op.segment_table[_segments(tokens)], "int16")
+
+
+def _embed_wide(op: EmbedWide, tokens: NDArray[np.int64]) -> Rows:
+    table, positions = op.token_table.astype(np.int64), op.position_table.astype(np.int64)
+    token = requantize(table[tokens], op.token_multiplier, op.token_shift)
+    position = requantize(positions[: len(tokens)], op.position_multiplier, op.position_shift)
+    return saturate(token + position + op.segment_table[_segments(tokens)], "int16")
+
+
+def _segments(tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0 before the first [SEP], 1 from it onward."""
+    return (np.cumsum(tokens == SEP) > 0).astype(np.int64)
 
 
 def _norm(op: Norm, x: Rows) -> Rows:
@@ -128,17 +159,36 @@ def _norm(op: Norm, x: Rows) -> Rows:
     return out
 
 
+def _layer_norm(op: LayerNorm, x: Rows) -> Rows:
+    cols = x.shape[1]
+    wide = x.astype(np.int64)
+    mean = (2 * wide.sum(axis=1, keepdims=True) + cols) // (2 * cols)
+    centred = saturate(wide - mean, "int16").astype(np.int64)
+    out = np.zeros(x.shape, dtype=np.int8)
+    for row, square_sum in enumerate((centred * centred).sum(axis=1)):
+        inverse, e = inverse_root(int(square_sum) + op.epsilon)
+        shift = op.shift + e // 2
+        bias = op.bias.astype(np.int64) << np.int64(shift - 8)
+        out[row] = saturate(round_shift(centred[row] * inverse * op.gain + bias, shift), "int8")
+    return out
+
+
 def _linear(op: Linear, x: Rows, previous: Rows) -> Rows:
     y = requantize(exact_product(x, op.weight) + op.bias, op.multiplier, op.shift)
     return saturate(y + previous if op.accumulate else y, previous.dtype.name)
 
 
-def _attend(op: Attend, query: Rows, keys: Rows) -> Rows:
+def _rescale(op: Rescale, x: Rows, previous: Rows) -> Rows:
+    y = requantize(x.astype(np.int64), op.multiplier, op.shift)
+    return saturate(y + previous if op.accumulate else y, previous.dtype.name)
+
+
+def _attend(op: Attend, query: Rows, keys: Rows, values: Rows) -> Rows:
     score = exact_product(query, keys)
     power = requantize(score.max(axis=1, keepdims=True) - score, op.exp_multiplier, op.exp_shift)
     weight = _exponential(power)
     total = weight.sum(axis=1, keepdims=True)
-    mix = exact_product(weight, keys.T)
+    mix = exact_product(weight, values.T)
     ratio = (np.int64(op.out_multiplier) * (1 << 24) + total // 2) // total
     return saturate(round_shift(mix * ratio, op.out_shift), "int8")
 
@@ -171,3 +221,16 @@ def _conv(op: Conv, x: Rows, count: int) -> Rows:
 def _pool(op: Pool, x: Rows) -> Rows:
     total = x.astype(np.int64).sum(axis=0, keepdims=True) << np.int64(op.shift)
     return saturate((2 * total + len(x)) // (2 * len(x)), "int16")
+
+
+def _pool_rms(x: Rows) -> Rows:
+    squares = (x.astype(np.int64) ** 2).sum(axis=0).tolist()
+    roots = [isqrt(((total << 16) + len(x) // 2) // len(x)) for total in squares]
+    return np.array([roots], dtype=np.int16)
+
+
+def _bag(op: Bag, tokens: NDArray[np.int64]) -> Rows:
+    count = len(tokens)
+    inverse = (2**31 - 1) // isqrt(count << 16) if count else 0
+    share = round_shift(op.weight[tokens].sum(axis=0, dtype=np.int64, keepdims=True) * inverse, 8)
+    return saturate(requantize(share, op.multiplier, op.shift) + op.bias, "int32")

@@ -48,6 +48,9 @@ LOGIT_ONE = 1 << 16
 MAX_TOKENS = 1024
 """EXP_ONE · 127 · MAX_TOKENS < 2^31, so an attention sum cannot overflow."""
 
+MAX_BAG_IDS = 65535
+"""Most ids of a plan that only has a `Bag`: 127 · MAX_BAG_IDS and what becomes of it fit int32."""
+
 DType = Literal["int8", "int16", "int32"]
 Span = Literal["text", "pass", "one"]
 RowSet = Literal["text", "first", "one"]
@@ -100,6 +103,29 @@ class Embed:
 
 
 @dataclass(frozen=True)
+class EmbedWide:
+    """Token, position and segment → row of the stream, from tables as wide as the row.
+
+    token[t,c] = requantize(token_table[id_t, c], token_multiplier[c], token_shift);
+    position[t,c] = requantize(position_table[t, c], position_multiplier[c], position_shift);
+    out[t,c] = clamp16(token[t,c] + position[t,c] + segment_table[segment_t, c]), segment_t as for `Embed`.
+
+    Shapes: token_table [v, d], position_table [L, d] int8; multipliers [d] int32; segment_table [2, d] int16.
+    `out` is int16.
+    """
+
+    name: str
+    out: str
+    token_table: Int8
+    token_multiplier: Int32
+    token_shift: int
+    position_table: Int8
+    position_multiplier: Int32
+    position_shift: int
+    segment_table: Int16
+
+
+@dataclass(frozen=True)
 class Norm:
     """RMS norm of an int16 row → int8 row.
 
@@ -115,6 +141,26 @@ class Norm:
     source: str
     out: str
     gain: Int16
+    shift: int
+    epsilon: int
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Layer norm of an int16 row → int8 row: an RMS norm of what differs from the row's mean, and a bias.
+
+    mean = floor((2·Σ_c x[c] + n) / (2·n)), n columns; y[c] = clamp16(x[c] − mean);
+    S, e and inverse are those of `Norm` for y; s = shift + e/2;
+    out[c] = clamp8( round_shift( (y[c]·inverse)·gain[c] + bias[c]·2^(s−8), s ) ), in int64 (8 ≤ s ≤ 48).
+
+    gain and bias [d] int16, bias in units of 1/256 of out's, epsilon ≥ 1. `source` is int16, `out` int8.
+    """
+
+    name: str
+    source: str
+    out: str
+    gain: Int16
+    bias: Int16
     shift: int
     epsilon: int
 
@@ -140,24 +186,26 @@ class Linear:
 
 @dataclass(frozen=True)
 class Attend:
-    """Single-head attention whose keys and values are the same int8 rows x_0…x_{n−1} of `keys`.
+    """One head of attention over the int8 rows k_0…k_{n−1} of `keys` and v_0…v_{n−1} of `values`.
 
-    score_j = Σ_c query[c]·x_j[c] (int32); top = max_j score_j;
+    Keys and values may be the same tensor. A block with several heads has an operator for each.
+
+    score_j = Σ_c query[c]·k_j[c] (int32); top = max_j score_j;
     t_j = requantize(top − score_j, exp_multiplier, exp_shift), in 1/256 of a power of two;
     weight_j = 0 if t_j ≥ 16·256 else round_shift(EXP[t_j mod 256], t_j div 256), where a shift by 0 changes
     nothing and EXP[f] = floor(EXP_ONE·2^(−f/256) + 1/2);
-    sum = Σ_j weight_j; mix[c] = Σ_j weight_j·x_j[c] (int32);
+    sum = Σ_j weight_j; mix[c] = Σ_j weight_j·v_j[c] (int32);
     ratio = floor((out_multiplier·2^24 + floor(sum/2)) / sum);
     out[c] = clamp8( round_shift(mix[c]·ratio, out_shift) ).
 
-    2^19 ≤ out_multiplier < 2^20, so that ratio fits 31 bits. `query` and `out` are int8 rows, `keys` is an
-    int8
-    tensor over the whole text.
+    2^19 ≤ out_multiplier < 2^20, so that ratio fits 31 bits. `query` and `out` are int8 rows, `keys`
+    and `values` int8 tensors over the whole text; query and keys have the same columns, values and out too.
     """
 
     name: str
     query: str
     keys: str
+    values: str
     out: str
     exp_multiplier: int
     exp_shift: int
@@ -198,6 +246,48 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Rescale:
+    """From one scale to another: out[c] = clamp(y), or clamp16(out[c] + y) if `accumulate`.
+
+    y = requantize(source[c], multiplier, shift), one multiplier for all columns; clamp is that of out's type.
+    `source` is int8 or int16, `out` int8 or int16; only an int16 row can be added to.
+    """
+
+    name: str
+    source: str
+    out: str
+    multiplier: int
+    shift: int
+    accumulate: bool
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """A function of each value: out[c] = table[source[c] + 128]. Both are int8 rows.
+
+    table [256] int8; entry 0, for the absent −128, repeats entry 1.
+    """
+
+    name: str
+    source: str
+    out: str
+    table: Int8
+
+
+@dataclass(frozen=True)
+class PoolRms:
+    """Root of the mean square of the int8 rows the stage visits → one int16 row in units of 1/256 of theirs.
+
+    out[c] = isqrt( floor( (2^16·Σ_t x_t[c]² + floor(n/2)) / n ) ), Σ in int32, the rest in uint64; n is the
+    number of rows visited. At most 127·256 = 32512.
+    """
+
+    name: str
+    source: str
+    out: str
+
+
+@dataclass(frozen=True)
 class Pool:
     """Average of the rows the stage visits → one int16 row.
 
@@ -212,7 +302,42 @@ class Pool:
     shift: int
 
 
-Op = Embed | Norm | Linear | Attend | Conv | Add | Pool
+@dataclass(frozen=True)
+class Bag:
+    """Weights of a text's ids, added up and divided by the root of how many there are → logits.
+
+    acc[c] = Σ_t weight[id_t, c] over the n ids (int32);
+    inverse = floor((2^31 − 1) / isqrt(n·2^16)) (< 2^23, as 2^23/√n), and 0 if n = 0;
+    share[c] = round_shift(acc[c]·inverse, 8), the product in int64, the result in int32;
+    out[c] = clamp32( requantize(share[c], multiplier[c], shift) + bias[c] ).
+
+    weight [v, classes] int8; multiplier and bias [classes] int32, bias in units of a logit. `out` is int32.
+    A text may have no ids at all: then the answer is the bias.
+    """
+
+    name: str
+    out: str
+    weight: Int8
+    bias: Int32
+    multiplier: Int32
+    shift: int
+
+
+Op = (
+    Bag
+    | Embed
+    | EmbedWide
+    | Norm
+    | LayerNorm
+    | Linear
+    | Attend
+    | Conv
+    | Add
+    | Rescale
+    | LookUp
+    | Pool
+    | PoolRms
+)
 
 
 @dataclass(frozen=True)
@@ -258,6 +383,11 @@ class Plan:
             if tensor.name == name:
                 return tensor
         raise KeyError(name)
+
+    @property
+    def least_ids(self) -> int:
+        """How many ids a text must have: 1, or 0 for a plan that only has a `Bag`."""
+        return 1 - all(isinstance(op, Bag) for stage in self.stages for op in stage.ops)
 
     @property
     def classes(self) -> int:

@@ -31,10 +31,9 @@ def validate(plan: Plan) -> None:
     Raises:
         ModelError: the message names the operator and what is wrong with it.
     """
-    if not 1 <= plan.max_length <= spec.MAX_TOKENS:
-        raise ModelError(
-            f"the integer plan's max_length must be 1 to {spec.MAX_TOKENS}, not {plan.max_length}"
-        )
+    most = spec.MAX_TOKENS if plan.least_ids else spec.MAX_BAG_IDS
+    if not 1 <= plan.max_length <= most:
+        raise ModelError(f"the integer plan's max_length must be 1 to {most}, not {plan.max_length}")
     if not 5 < plan.vocab_size <= 65536:
         raise ModelError(f"the integer plan's vocab_size must be 6 to 65536, not {plan.vocab_size}")
     _Checker(plan).check()
@@ -97,7 +96,7 @@ class _Checker:
             self._check_op(stage, op, whole_before)
             self.written.add(op.out)
         self.where = f"stage {stage.name}"
-        across = {op.keys for op in stage.ops if isinstance(op, spec.Attend)}
+        across = {name for op in stage.ops if isinstance(op, spec.Attend) for name in (op.keys, op.values)}
         across |= {op.source for op in stage.ops if isinstance(op, spec.Conv)}
         self._need(not across & {op.out for op in stage.ops}, "it writes a tensor that its other rows read")
 
@@ -128,15 +127,12 @@ class _Checker:
         if isinstance(op, spec.Embed):
             self._need(stage.rows == "text", "an embedding runs over every token")
             self._embed(op, self._tensor(op.out, ("int16",), spans))
-        elif isinstance(op, spec.Norm):
-            source = self._source(op.source, ("int16",), spans)
-            out = self._tensor(op.out, ("int8",), spans)
-            self._need(source.cols == out.cols, "source and out differ in columns")
-            self._array("gain", op.gain, "int16", (out.cols,))
-            self._need(1 <= op.epsilon < 2**62, "epsilon must be at least 1")
-            # The sum of squares decides how far it is shifted: from epsilon alone to all values at the limit.
-            for square_sum in (op.epsilon, op.epsilon + source.cols * LIMITS["int16"] ** 2):
-                self._shift("shift with the root's", op.shift + (square_sum.bit_length() - 31) // 2)
+        elif isinstance(op, spec.EmbedWide):
+            self._need(stage.rows == "text", "an embedding runs over every token")
+            out = self._tensor(op.out, ("int16",), spans)
+            self._tables(op, out, out.cols)
+        elif isinstance(op, spec.Norm | spec.LayerNorm):
+            self._norm(op, self._pair(op, ("int16",), ("int8",), spans))
         elif isinstance(op, spec.Linear):
             source = self._source(op.source, ("int8", "int16"), spans)
             out = self._tensor(op.out, ("int8", "int16", "int32"), spans)
@@ -146,42 +142,99 @@ class _Checker:
                 self._need(out.dtype == "int16", "only an int16 row can be added to")
                 self._source(op.out, ("int16",), spans)
         elif isinstance(op, spec.Attend):
-            query = self._source(op.query, ("int8",), ("pass",))
-            keys = self._source(op.keys, ("int8",), ("text",))
-            out = self._tensor(op.out, ("int8",), ("pass",))
-            self._need(op.keys in whole, f"{op.keys} is not complete when this stage begins")
-            self._need(query.cols == keys.cols == out.cols, "query, keys and out differ in columns")
-            self._need(0 <= op.exp_multiplier < 2**31, "exp_multiplier does not fit")
-            self._need(2**19 <= op.out_multiplier < 2**20, "out_multiplier is outside 2^19..2^20 − 1")
-            self._shift("exp_shift", op.exp_shift)
-            self._shift("out_shift", op.out_shift)
+            self._attend(op, whole)
         elif isinstance(op, spec.Conv):
             self._conv(op, whole)
         elif isinstance(op, spec.Add):
             source = self._source(op.source, ("int16",), spans)
             out = self._source(op.out, ("int16",), spans)
             self._need(source.cols == out.cols, "source and out differ in columns")
+        elif isinstance(op, spec.Rescale):
+            out = self._pair(op, ("int8", "int16"), ("int8", "int16"), spans)
+            self._need(abs(op.multiplier) <= LIMITS["int32"], "multiplier does not fit")
+            self._shift("shift", op.shift)
+            if op.accumulate:
+                self._need(out.dtype == "int16", "only an int16 row can be added to")
+                self._source(op.out, ("int16",), spans)
+        elif isinstance(op, spec.LookUp):
+            self._pair(op, ("int8",), ("int8",), spans)
+            self._array("table", op.table, "int8", (256,))
+        elif isinstance(op, spec.PoolRms):
+            self._averaged(op, ("int8",), spans)
+        elif isinstance(op, spec.Bag):
+            out = self._tensor(op.out, ("int32",), ("one",))
+            self._array("weight", op.weight, "int8", (self.plan.vocab_size, out.cols))
+            self._channels(op, out.cols)
         else:
-            source = self._source(op.source, ("int8", "int16"), spans)
-            out = self._tensor(op.out, ("int16",), ("one",))
-            self._need(source.cols == out.cols, "source and out differ in columns")
+            source = self._averaged(op, ("int8", "int16"), spans)
             expected = 8 if source.dtype == "int8" else 0
             self._need(op.shift == expected, f"shift must be {expected} for {source.dtype}")
 
-    def _channels(self, op: spec.Linear | spec.Conv, channels: int) -> None:
+    def _pair(
+        self,
+        op: spec.Norm | spec.LayerNorm | spec.Rescale | spec.LookUp,
+        read: tuple[str, ...],
+        written: tuple[str, ...],
+        spans: tuple[str, ...],
+    ) -> Tensor:
+        """`out` of an operator that turns a row into another one of the same columns."""
+        source = self._source(op.source, read, spans)
+        out = self._tensor(op.out, written, spans)
+        self._need(source.cols == out.cols, "source and out differ in columns")
+        return out
+
+    def _averaged(
+        self, op: spec.Pool | spec.PoolRms, read: tuple[str, ...], spans: tuple[str, ...]
+    ) -> Tensor:
+        """`source` of an operator that makes one row of all that the stage visits."""
+        source = self._source(op.source, read, spans)
+        out = self._tensor(op.out, ("int16",), ("one",))
+        self._need(source.cols == out.cols, "source and out differ in columns")
+        return source
+
+    def _norm(self, op: spec.Norm | spec.LayerNorm, out: Tensor) -> None:
+        self._array("gain", op.gain, "int16", (out.cols,))
+        self._need(1 <= op.epsilon < 2**62, "epsilon must be at least 1")
+        low, high = 1, 62
+        if isinstance(op, spec.LayerNorm):
+            self._array("bias", op.bias, "int16", (out.cols,))
+            low, high = 8, 48  # the bias is shifted up by 8 less
+        # The sum of squares decides how far it is shifted: from epsilon alone to all values at the limit.
+        for square_sum in (op.epsilon, op.epsilon + out.cols * LIMITS["int16"] ** 2):
+            half = (square_sum.bit_length() - 31) // 2
+            self._shift("shift with the root's", op.shift + half, low, high)
+
+    def _channels(self, op: spec.Linear | spec.Conv | spec.Bag, channels: int) -> None:
         self._array("bias", op.bias, "int32", (channels,))
         self._array("multiplier", op.multiplier, "int32", (channels,))
         self._shift("shift", op.shift)
 
     def _embed(self, op: spec.Embed, out: Tensor) -> None:
-        rank = op.token_table.shape[-1]
-        self._array("token_table", op.token_table, "int8", (self.plan.vocab_size, rank))
-        self._array("position_table", op.position_table, "int8", (self.plan.max_length, rank))
-        self._array("segment_table", op.segment_table, "int16", (2, out.cols))
+        rank = op.token_table.shape[-1] if op.token_table.ndim else 0
+        self._tables(op, out, rank)
         for part in ("token", "position"):
             self._array(f"{part}_weight", getattr(op, f"{part}_weight"), "int8", (out.cols, rank))
+
+    def _tables(self, op: spec.Embed | spec.EmbedWide, out: Tensor, width: int) -> None:
+        self._array("token_table", op.token_table, "int8", (self.plan.vocab_size, width))
+        self._array("position_table", op.position_table, "int8", (self.plan.max_length, width))
+        self._array("segment_table", op.segment_table, "int16", (2, out.cols))
+        for part in ("token", "position"):
             self._array(f"{part}_multiplier", getattr(op, f"{part}_multiplier"), "int32", (out.cols,))
             self._shift(f"{part}_shift", getattr(op, f"{part}_shift"))
+
+    def _attend(self, op: spec.Attend, whole: set[str]) -> None:
+        query = self._source(op.query, ("int8",), ("pass",))
+        keys, values = (self._source(name, ("int8",), ("text",)) for name in (op.keys, op.values))
+        out = self._tensor(op.out, ("int8",), ("pass",))
+        for name in (op.keys, op.values):
+            self._need(name in whole, f"{name} is not complete when this stage begins")
+        self._need(query.cols == keys.cols, "query and keys differ in columns")
+        self._need(values.cols == out.cols, "values and out differ in columns")
+        self._need(0 <= op.exp_multiplier < 2**31, "exp_multiplier does not fit")
+        self._need(2**19 <= op.out_multiplier < 2**20, "out_multiplier is outside 2^19..2^20 − 1")
+        self._shift("exp_shift", op.exp_shift)
+        self._shift("out_shift", op.out_shift)
 
     def _conv(self, op: spec.Conv, whole: set[str]) -> None:
         source = self._source(op.source, ("int8",), ("text",))

@@ -1,4 +1,4 @@
-"""A tokenizer as the constant tables that the C tokenizer reads.
+"""Alphabets and tokenizers as the constant tables that the C reads.
 
 Three look-ups make an id: what a code point does (`run_*`, `sequence`), which ids a character has
 (`symbol_*`), which token a pair of tokens merges into (`merge_*`). docs/tokenizer.md draws them.
@@ -6,13 +6,14 @@ Three look-ups make an id: what a code point does (`run_*`, `sequence`), which i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embbert.errors import ModelError
 from embbert.text.charset import in_charset
+from embbert.text.ngrams import NgramTokenizer
 from embbert.text.pipeline import SPECIAL_TOKENS, UNK, Boundary, is_reordered, prefix
 from embbert.text.training import MAX_ALPHABET
 from embbert.text.unicode import CODE_POINTS, ISOLATED, OTHER, WORD, Part, behaviour
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from embbert.text import AnyTokenizer
     from embbert.text.charset import Charset
     from embbert.text.tokenizer import Tokenizer
 
@@ -35,22 +37,56 @@ MORE if another element follows."""
 
 
 @dataclass(frozen=True)
-class TokenizerTables:
-    """All arrays are uint16; n runs, s symbols, m merges, v tokens.
+class AlphabetTables:
+    """What code points do. All arrays are uint16; n runs, s symbols.
 
     A run is a stretch of code points that do the same. Runs and symbols are sorted by code point; only
     its lower 16 bits are stored, and `*_planes[p]` is where plane p (the upper bits) begins.
 
     Attributes:
-        boundary: see `text.Boundary`.
         charset: see `text.Charset`.
-        vocab_size: v.
+        vocab_size: entries of the vocabulary whose alphabet this is.
         run_first: [n] first code point of each run; every plane begins with a run.
         run_action: [n] DROP, SPACE, WORD, ISOLATED (see `unicode`) or 4 + a place in `sequence`.
         run_planes: [PLANES + 1].
         sequence: what other code points become, see MORE.
-        symbol_code: [s] the characters that have a token.
+        symbol_code: [s] the characters of the alphabet.
         symbol_planes: [PLANES + 1].
+    """
+
+    charset: Charset
+    vocab_size: int
+    run_first: UInt16
+    run_action: UInt16
+    run_planes: UInt16
+    sequence: UInt16
+    symbol_code: UInt16
+    symbol_planes: UInt16
+
+    def arrays(self) -> dict[str, UInt16]:
+        """Those that are stored, by field: no `symbol_inside` that repeats `symbol_start`, none empty."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        if "symbol_inside" in found and np.array_equal(found["symbol_inside"], found["symbol_start"]):
+            del found["symbol_inside"]
+        # C has no empty arrays; nothing reads the zero.
+        return {
+            name: values if len(values) else np.zeros(1, np.uint16)
+            for name, values in found.items()
+            if isinstance(values, np.ndarray)
+        }
+
+    @property
+    def bytes(self) -> int:
+        """Of all stored arrays."""
+        return sum(values.nbytes for values in self.arrays().values())
+
+
+@dataclass(frozen=True)
+class TokenizerTables(AlphabetTables):
+    """An alphabet and its tokens. All arrays are uint16; s symbols, m merges, v tokens.
+
+    Attributes:
+        boundary: see `text.Boundary`.
         symbol_start: [s] the id of a character that begins a piece.
         symbol_inside: [s] the id of one inside a piece.
         merge_left: [l] the tokens that are on the left of a merge, ascending.
@@ -61,14 +97,6 @@ class TokenizerTables:
     """
 
     boundary: Boundary
-    charset: Charset
-    vocab_size: int
-    run_first: UInt16
-    run_action: UInt16
-    run_planes: UInt16
-    sequence: UInt16
-    symbol_code: UInt16
-    symbol_planes: UInt16
     symbol_start: UInt16
     symbol_inside: UInt16
     merge_left: UInt16
@@ -76,6 +104,21 @@ class TokenizerTables:
     merge_right: UInt16
     merge_rank: UInt16
     first_merged: int
+
+
+@dataclass(frozen=True)
+class NgramTables(AlphabetTables):
+    """An alphabet and its n-grams. All arrays are uint16; v n-grams, B bits.
+
+    Attributes:
+        bucket_bits: B; the upper B bits of a hash choose a bucket.
+        bucket_begin: [2^B + 1] where the n-grams of each bucket begin.
+        keys: [v] the 16 bits below those, ascending in each bucket.
+    """
+
+    bucket_bits: int
+    bucket_begin: UInt16
+    keys: UInt16
 
 
 def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
@@ -89,15 +132,6 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
     first_merged = tokenizer.vocab_size - len(tokenizer.merges)
     base = tokenizer.tokens[len(SPECIAL_TOKENS) : first_merged]
     alphabet = sorted({token[-1] for token in base if in_charset(token, tokenizer.charset)})
-    if len(alphabet) > MAX_ALPHABET:
-        raise ModelError(f"the alphabet has {len(alphabet)} characters; C tables hold {MAX_ALPHABET}")
-    for character in alphabet:
-        if is_reordered(character):
-            raise ModelError(
-                f"the vocabulary has the combining character U+{ord(character):04X}; train it anew"
-            )
-    codes = np.array([ord(character) for character in alphabet], np.int64)
-    first, actions, sequence = _runs({character: index for index, character in enumerate(alphabet)})
     merges = sorted(
         (ids[left], ids[right], rank)
         for rank, (left, right) in enumerate(tokenizer.merges)
@@ -106,15 +140,8 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
     left_of_each, rights, ranks = np.array(merges, np.int64).reshape(-1, 3).T
     lefts = np.unique(left_of_each)
     return TokenizerTables(
+        **_alphabet(alphabet, tokenizer.charset, tokenizer.vocab_size),
         boundary=tokenizer.boundary,
-        charset=tokenizer.charset,
-        vocab_size=tokenizer.vocab_size,
-        run_first=_low(first),
-        run_action=_uint16(actions),
-        run_planes=_planes(first),
-        sequence=_uint16(sequence),
-        symbol_code=_low(codes),
-        symbol_planes=_planes(codes),
         symbol_start=_uint16([ids.get(character, UNK) for character in alphabet]),
         symbol_inside=_uint16([ids.get(continuation + character, UNK) for character in alphabet]),
         merge_left=_uint16(lefts),
@@ -123,6 +150,46 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
         merge_rank=_uint16(ranks),
         first_merged=first_merged,
     )
+
+
+def tables_of(tokenizer: AnyTokenizer) -> TokenizerTables | NgramTables:
+    """Lay out a tokenizer of either kind."""
+    return ngram_tables(tokenizer) if isinstance(tokenizer, NgramTokenizer) else tokenizer_tables(tokenizer)
+
+
+def ngram_tables(tokenizer: NgramTokenizer) -> NgramTables:
+    """Lay the n-grams of a linear model out; see `tokenizer_tables`."""
+    hashes = tokenizer.hashes.astype(np.int64)
+    bits = tokenizer.bucket_bits
+    return NgramTables(
+        **_alphabet(sorted(tokenizer.known_characters), tokenizer.charset, tokenizer.vocab_size),
+        bucket_bits=bits,
+        bucket_begin=_uint16(np.searchsorted(hashes >> 16, np.arange((1 << bits) + 1))),
+        keys=_low(hashes),
+    )
+
+
+def _alphabet(characters: Sequence[str], charset: Charset, vocab_size: int) -> dict[str, Any]:
+    """The fields of `AlphabetTables` for these characters, in order of code points."""
+    if len(characters) > MAX_ALPHABET:
+        raise ModelError(f"the alphabet has {len(characters)} characters; C tables hold {MAX_ALPHABET}")
+    for character in characters:
+        if is_reordered(character):
+            raise ModelError(
+                f"the vocabulary has the combining character U+{ord(character):04X}; train it anew"
+            )
+    codes = np.array([ord(character) for character in characters], np.int64)
+    first, actions, sequence = _runs({character: index for index, character in enumerate(characters)})
+    return {
+        "charset": charset,
+        "vocab_size": vocab_size,
+        "run_first": _low(first),
+        "run_action": _uint16(actions),
+        "run_planes": _planes(first),
+        "sequence": _uint16(sequence),
+        "symbol_code": _low(codes),
+        "symbol_planes": _planes(codes),
+    }
 
 
 def _runs(symbols: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:

@@ -26,10 +26,10 @@ from embbert.train.prepare import Prepared, Request, prepare
 from embbert.train.processes import accelerator
 from embbert.train.progress import Reporter
 from embbert.train.speed import use_bf16
-from embbert.train.versions import versions
+from embbert.train.versions import source_of, versions
 
 if TYPE_CHECKING:
-    from embbert.data import Examples
+    from embbert.quant.spec import Plan
     from embbert.train.job import Fit
 
 
@@ -111,7 +111,7 @@ def _finish(
     weights = trained.weights if prepared.standard is None else prepared.standard.fold(trained.weights)
     # Training rows only, for calibration is part of training.
     calibration = [job.training.ids[row] for row in calibration_rows(len(job.training))]
-    plan = quantize(job.model, weights, job.outputs, calibration)
+    plan = quantize(job.model, weights, job.outputs, calibration) if job.model.integer else None
     reporter.say(
         f"measuring on {prepared.measured.source}"
         if request.test is not None
@@ -119,19 +119,16 @@ def _finish(
     )
     model = SequenceModel(job.model, job.outputs)
     load_arrays(model, weights)
-    integer = predict(plan, prepared.measured_ids).astype(np.float64) / LOGIT_ONE
-    sizes = deployed(job.model, job.outputs)
     metrics: dict[str, Any] = {
         "float": measure(task, prepared.measured_targets, float_logits(model, prepared.measured_ids)),
-        "int8": measure(task, prepared.measured_targets, integer),
-        "measured_on": _source(prepared.measured, "validation" if request.test is None else "test"),
+        **({} if plan is None else _integer(prepared, plan)),
+        "measured_on": source_of(prepared.measured, "validation" if request.test is None else "test"),
         "validation": {
             score_name(task, request.config.score): trained.best.score,
             "loss": trained.best.validation_loss,
         },
-        "bytes": {"constants": sizes.constant_bytes, "arena": sizes.arena_bytes, "total": sizes.total},
         "base": prepared.base or SCRATCH,
-        "data": _source(request.train, "train"),
+        "data": source_of(request.train, "train"),
         "protocol": {
             "training_rows": len(job.training),
             "validation_rows": len(job.validation),
@@ -141,6 +138,15 @@ def _finish(
             "boundary": prepared.tokenizer.boundary,
             **to_mapping(request.config),
         },
+        "history": [
+            {
+                "epoch": epoch.number,
+                "loss": epoch.loss,
+                "validation_loss": epoch.validation_loss,
+                "score": epoch.score,
+            }
+            for epoch in trained.history
+        ],
         "versions": versions(),
         **how,
         "threads": torch.get_num_threads(),
@@ -156,16 +162,18 @@ def _finish(
         weights=weights,
         metrics=metrics,
         card=model_card(job.model, task, prepared.labels, pair=pair, metrics=metrics),
-        integer=plan_to_arrays(plan),
+        integer=None if plan is None else plan_to_arrays(plan),
         overwrite=request.overwrite,
     )
     return metrics
 
 
-def _source(examples: Examples, role: str) -> dict[str, Any]:
+def _integer(prepared: Prepared, plan: Plan) -> dict[str, Any]:
+    """What the integer model scores, and its bytes."""
+    job = prepared.job
+    logits = predict(plan, prepared.measured_ids).astype(np.float64) / LOGIT_ONE
+    sizes = deployed(job.model, job.outputs)
     return {
-        "source": examples.source,
-        "role": role,
-        "rows": len(examples),
-        "fingerprint": examples.fingerprint(),
+        "int8": measure(job.task, prepared.measured_targets, logits),
+        "bytes": {"constants": sizes.constant_bytes, "arena": sizes.arena_bytes, "total": sizes.total},
     }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from embbert.config import ModelConfig, Task, TrainConfig
+    from embbert.config import BackboneConfig, Task, TrainConfig
     from embbert.train.batches import Rows
 
 
@@ -33,7 +33,7 @@ class Job:
             always new.
     """
 
-    model: ModelConfig
+    model: BackboneConfig
     config: TrainConfig
     task: Task
     outputs: int

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from embbert.errors import EmbbertError, ModelError
+from embbert.models.backbone import decays
 from embbert.models.heads import SequenceModel, load_arrays, to_arrays
 from embbert.train.batches import Buckets, epoch_seed
 from embbert.train.checkpoint import read_checkpoint, write_checkpoint
@@ -215,16 +216,13 @@ def drop_tokens(ids: Tensor, share: float) -> Tensor:
 
 
 def _groups(model: SequenceModel, config: TrainConfig) -> list[dict[str, Any]]:
-    """The weights by their share of the learning rate and whether they decay.
-
-    Matrices, tables and kernels do; biases, norms and gains do not.
-    """
-    layers = model.backbone.config.num_layers
+    """The weights by their share of the learning rate and whether they decay."""
+    layers = model.backbone.config.layer_count
     groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, value in model.named_parameters():
         stored = name.removeprefix("backbone.")
         share = layer_share(stored, layers, config.base_rate, config.layer_decay)
-        groups.setdefault((share, value.ndim >= 2), []).append(value)
+        groups.setdefault((share, decays(stored, value)), []).append(value)
     return [
         {
             "params": values,

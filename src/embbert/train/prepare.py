@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.data import encode_targets, label_names, split_validation
+from embbert.data import label_names, split_validation
 from embbert.errors import DataError, UsageError
 from embbert.text import largest_vocab_size, train_tokenizer
 from embbert.train.batches import Rows
 from embbert.train.job import Job
-from embbert.train.targets import Standard, balanced_weights, value_targets
+from embbert.train.targets import Standard, balanced_weights, targets_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embbert.bases import BaseFolder
-    from embbert.config import ModelConfig, TrainConfig
+    from embbert.config import BackboneConfig, TrainConfig
     from embbert.data import Examples
     from embbert.text import Boundary, Tokenizer
     from embbert.train.speed import Precision
@@ -54,7 +54,7 @@ class Request:
 
     train: Examples
     test: Examples | None
-    model: ModelConfig
+    model: BackboneConfig
     config: TrainConfig
     out: Path
     vocab_size: int | None = None
@@ -108,8 +108,8 @@ def prepare(request: Request) -> Prepared:
         raise UsageError("--class-weights weighs classes; a regression has none")
     start = _start(request)
     labels = label_names(examples) if examples.task == "classify" else ()
-    test_targets = None if test is None else _targets(test, labels)  # before anything that takes time
-    targets = _targets(examples, labels)
+    test_targets = None if test is None else targets_of(test, labels)  # before anything that takes time
+    targets = targets_of(examples, labels)
     chosen, held = split_validation(examples, config.validation_fraction, config.seed)
     training, validation = examples.take(chosen), examples.take(held)
     tokenizer = _train_tokenizer(request, training) if request.base is None else request.base.tokenizer
@@ -139,12 +139,6 @@ def prepare(request: Request) -> Prepared:
     if test is not None and test_targets is not None:
         return Prepared(job, tokenizer, labels, standard, origin, test, encode(test), test_targets)
     return Prepared(job, tokenizer, labels, standard, origin, validation, validation_ids, targets[held])
-
-
-def _targets(examples: Examples, labels: tuple[str, ...]) -> NDArray[np.generic]:
-    if examples.task == "regress":
-        return value_targets(examples)
-    return encode_targets(examples, labels)
 
 
 def _start(request: Request) -> dict[str, NDArray[np.float32]] | None:

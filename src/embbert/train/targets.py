@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embbert.data import encode_targets
 from embbert.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ class Standard:
             "head.weight": weights["head.weight"] * scale,
             "head.bias": weights["head.bias"] * scale + shift,
         }
+
+
+def targets_of(examples: Examples, labels: tuple[str, ...]) -> NDArray[np.generic]:
+    """Class numbers [n] int64, or values [n] float64.
+
+    Raises:
+        DataError: a label that is not among `labels`, or a value that the integer model cannot answer with.
+    """
+    return value_targets(examples) if examples.task == "regress" else encode_targets(examples, labels)
 
 
 def value_targets(examples: Examples) -> NDArray[np.float64]:

@@ -1,16 +1,18 @@
-"""The software that a model was made with, for its metrics."""
+"""What a model was made with and from, for its metrics."""
 
 from __future__ import annotations
 
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embbert import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from embbert.data import Examples
 
 PACKAGES = ("accelerate", "numpy", "safetensors", "tokenizers", "torch")
 
@@ -22,3 +24,13 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
         with suppress(PackageNotFoundError):  # not everything needs all of them
             found[name] = version(name)
     return found
+
+
+def source_of(examples: Examples, role: str) -> dict[str, Any]:
+    """Where rows came from, what for, how many, and a digest of them."""
+    return {
+        "source": examples.source,
+        "role": role,
+        "rows": len(examples),
+        "fingerprint": examples.fingerprint(),
+    }

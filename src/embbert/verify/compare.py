@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embbert.quant.spec import Plan
-    from embbert.text.tokenizer import Tokenizer
+    from embbert.text import AnyTokenizer
     from embbert.verify.program import Question, Reply
 
 
@@ -64,7 +64,7 @@ class Difference:
         )
 
 
-def expected_ids(question: Question, tokenizer: Tokenizer | None, plan: Plan) -> list[int]:
+def expected_ids(question: Question, tokenizer: AnyTokenizer | None, plan: Plan) -> list[int]:
     """Token ids of a question; bytes that are not UTF-8 count as U+FFFD, which tokenizers drop."""
     if question.ids is not None or tokenizer is None:
         return list(question.ids or ())
@@ -77,7 +77,7 @@ def expected_ids(question: Question, tokenizer: Tokenizer | None, plan: Plan) ->
 
 def compare(
     plan: Plan,
-    tokenizer: Tokenizer | None,
+    tokenizer: AnyTokenizer | None,
     index: int,
     question: Question,
     reply: Reply,

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from embbert.emit.render import Weights
     from embbert.quant.spec import Plan
     from embbert.store import ModelFolder
+    from embbert.text import AnyTokenizer
     from embbert.text.charset import Charset
-    from embbert.text.tokenizer import Tokenizer
     from embbert.verify.toolchain import Compiler
 
 PREFIX = "model"
@@ -137,7 +137,7 @@ def verify_host(
 def check_export(
     path: Path,
     plan: Plan,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     asked: Sequence[Question],
     *,
     compiler: str | None = None,

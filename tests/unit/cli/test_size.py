@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from embbert import boards, footprint
 from embbert.config import preset
 from embbert.emit.tokenizer_c import tokenizer_bytes
@@ -169,3 +171,31 @@ def test_a_preset_on_a_board_needs_no_numpy():
     )
     line += "; assert not {'numpy', 'torch', 'tokenizers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", line], check=True, capture_output=True)
+
+
+def test_a_baseline_that_runs_in_float_only_has_the_papers_bytes_alone(cli):
+    result = cli("size", "mamba")
+    assert result.code == 0
+    assert "219,968 parameters, in float only" in result.out
+    assert "1,862,912 in all" in result.out
+    found = json.loads(cli("size", "mamba", "--json").out)
+    assert found["paper"]["total"] == 1_862_912
+    assert "deployed" not in found
+
+
+@pytest.mark.parametrize("option", [("--max-length", "64"), ("--board", "nucleo-f446re")])
+def test_what_is_never_deployed_fits_no_board_and_no_length(cli, option):
+    result = cli("size", "mamba", *option)
+    assert result.code == 2
+    assert f"{option[0]} is about a deployed model, and mamba runs in float only" in result.err
+
+
+def test_a_setting_of_embbert_alone_is_refused_for_a_baseline(cli):
+    result = cli("size", "bert", "--residual")
+    assert result.code == 2
+    assert "--residual is for EmbBERT: the architecture bert has no such setting" in result.err
+
+
+def test_baselines_are_counted_like_any_preset(cli):
+    found = json.loads(cli("size", "nanobert", "--json").out)
+    assert (found["paper"]["total"], found["deployed"]["total"]) == (1_972_520, 359_932)

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+import architectures
 import factory
 from embbert.emit.blob import GOLDENS, HEADER, MAGIC, VALUES, VERSION, blob, checks, structured
 from embbert.emit.constants import constants
@@ -64,6 +65,37 @@ def test_every_scalar_that_training_decides_is_in_the_file():
                 assert f"{name}_{field}" not in held
         assert f"check_{name}(blob)" in checks(plan)
         assert kind in ("embed", "norm", "linear", "attend", "conv")
+
+
+def test_scalars_of_other_architectures_are_in_the_file():
+    plan = architectures.bert()
+    file = blob(plan, (), "")
+    held = {entry.name: entry.values.tolist() for entry in file.entries}
+    ops = {f"{stage.name}_{op.name}": op for stage in plan.stages for op in stage.ops}
+    found = {name: kind for name, kind, _ in structured(plan)}
+    assert set(found.values()) == {"embed_wide", "rescale", "linear", "attend", "layer_norm", "look_up"}
+    for name in ("embed_y_to_x", "layer0_x_to_y"):
+        assert held[f"{name}_multiplier"] == [ops[name].multiplier]
+        assert held[f"{name}_shift"] == [ops[name].shift]
+    assert held["layer0_norm2_epsilon"] == [7]
+    assert held["layer0_norm2_bias"] == ops["layer0_norm2"].bias.tolist()
+    assert held["embed_embed_position_shift"] == [ops["embed_embed"].position_shift]
+    assert "layer0_attend0_value_cols" not in held
+    for name in found:
+        assert f"check_{name}(blob)" in checks(plan)
+
+
+@pytest.mark.parametrize("name", architectures.PLANS)
+def test_other_values_of_the_same_architecture_fit(name):
+    first, second = (blob(architectures.PLANS[name](seed), (), "") for seed in (0, 1))
+    assert first.fingerprint == second.fingerprint
+    assert first.data != second.data
+
+
+def test_other_sizes_do_not_fit():
+    made = [architectures.bert(), architectures.bert(inner=15), architectures.bert(value_size=4)]
+    made += [architectures.bert(pooling="mean"), architectures.bert(heads=1)]
+    assert len({blob(plan, (), "").fingerprint for plan in made}) == len(made)
 
 
 def test_lifts_of_the_embedding_are_bounded_by_shapes():

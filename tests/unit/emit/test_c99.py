@@ -6,17 +6,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+import architectures
 import embbert
 import folders
 from embbert import footprint
-from embbert.emit.c99 import check_prefix, contents, export_c, runtime_files
+from embbert.emit.c99 import OPERATOR_FILES, check_prefix, contents, export_c, runtime_files
 from embbert.emit.golden import TEXTS
-from embbert.emit.render import c_string, shortened
+from embbert.emit.render import c_string, shortened, stack_bytes
 from embbert.errors import UsageError
 from embbert.quant.plan_io import load_plan
+from embbert.quant.spec import Op
 
 
 @pytest.fixture
@@ -170,6 +173,49 @@ def test_runtime_files_are_shipped_whole():
     names = set(runtime_files())
     assert {"embbert.h", "embbert_ops.h", "embbert_linear.c", "embbert_tokenizer.c"} <= names
     assert not any("tokenizer" in name for name in runtime_files(tokenizer=False))
+
+
+COMMON = {"embbert.h", "embbert_ops.h", "embbert_math.h", "embbert_kernels.h", "embbert_scaling.h"}
+FORMS = {"dsp", "mve", "scalar", "vector"}
+EMBBERT = {"attend", "conv", "embed", "linear", "norm", "pool"}
+FILES = {
+    "bert": {"attend", "elementwise", "embed_wide", "layer_norm", "linear", "pool"},
+    "embedder with a convolution": {"conv", "elementwise", "embed", "linear", "pool", "pool_rms"},
+    "embedder alone, wide": {"elementwise", "embed_wide", "linear", "pool", "pool_rms"},
+    "efficient": {"attend", "elementwise", "embed", "linear", "norm", "pool"},
+}
+
+
+def sources(names):
+    return {name[len("embbert_") : -2] for name in names if name.endswith(".c")}
+
+
+def test_embbert_comes_with_its_own_operators_only(model):
+    names = set(runtime_files(model[1]))
+    assert sources(names) == EMBBERT | FORMS | {"status", "tokenizer"}
+    assert names >= COMMON
+    assert set(runtime_files(model[1], blob=True)) - names == {"embbert_blob.c", "embbert_blob.h"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_architecture_comes_with_its_own_operators_only(name):
+    names = set(runtime_files(architectures.PLANS[name](), tokenizer=False))
+    assert sources(names) == FILES[name] | FORMS | {"status"}
+    assert names >= COMMON
+    more = set(runtime_files(architectures.PLANS[name](), tokenizer=False, blob=True)) - names
+    assert more == {"embbert_blob.c", "embbert_blob.h", "embbert_blob_more.c"}
+
+
+def test_a_file_of_weights_takes_stack_for_the_structures_of_a_stage(model):
+    many = architectures.bert(size=40, heads=5)
+    assert max(len(stage.ops) for stage in many.stages) == 23
+    stated = [stack_bytes(plan, weights) for plan in (model[1], many) for weights in ("constants", "blob")]
+    assert stated == [footprint.STACK_BYTES + more for more in (0, 256, 0, 23 * 32)]
+
+
+def test_every_operator_has_files_that_exist():
+    assert set(OPERATOR_FILES) == set(get_args(Op))
+    assert {name for names in OPERATOR_FILES.values() for name in names} <= set(runtime_files(blob=True))
 
 
 def test_weights_can_lie_in_a_file(model, tmp_path):

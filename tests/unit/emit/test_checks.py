@@ -4,7 +4,9 @@ import dataclasses
 
 import pytest
 
+import architectures
 import factory
+import plans
 from embbert.emit.checks import check, reads
 from embbert.errors import ModelError
 from embbert.quant import spec
@@ -97,6 +99,71 @@ def test_reads_of_every_operator():
     assert found["layer0.out"] == (["ctx"], [])
     assert found["layer0.contract"] == (["u"], [])
     assert found["layer0.add"] == (["y"], [])
-    assert found["layer0.attend"] == (["q"], ["x"])
+    assert found["layer0.attend"] == (["q"], ["x", "x"])
     assert found["layer0.conv"] == ([], ["x"])
     assert found["embed.embed"] == ([], [])
+
+
+def test_reads_of_every_operator_of_other_architectures():
+    found = {
+        f"{stage.name}.{op.name}": reads(op)
+        for plan in (architectures.bert(), architectures.embedder())
+        for stage in plan.stages
+        for op in stage.ops
+    }
+    assert found["layer0.attend1"] == (["q"], ["k1", "v1"])
+    assert found["layer0.x_to_y"] == (["x"], [])
+    assert found["layer0.norm2"] == (["y"], [])
+    assert found["layer0.relu"] == (["f"], [])
+    assert found["conv.pool"] == (["u"], [])
+    assert reads(architectures.bert().stages[0].ops[0]) == ([], [])
+
+
+@pytest.mark.parametrize("name", architectures.PLANS)
+def test_other_architectures_pass(name):
+    """A row may be written over once all of its own operators have read it."""
+    plan = architectures.PLANS[name]()
+    check(plan)
+    check(plans.low_plan(plans.wild(plan, 3)))
+
+
+def changed(plan, where, change):
+    """The plan with the operators of one stage changed by a function."""
+    return dataclasses.replace(
+        plan,
+        stages=tuple(
+            dataclasses.replace(stage, ops=tuple(change(list(stage.ops)))) if stage.name == where else stage
+            for stage in plan.stages
+        ),
+    )
+
+
+def test_values_written_for_the_first_row_only_are_not_mixed():
+    plan = architectures.bert()
+    keys = plan.stages[1]
+    values = dataclasses.replace(
+        keys, name="values", rows="first", ops=tuple(op for op in keys.ops if op.out == "v1")
+    )
+    others = dataclasses.replace(keys, ops=tuple(op for op in keys.ops if op.out != "v1"))
+    stages = (plan.stages[0], others, values, *plan.stages[2:])
+    with pytest.raises(ModelError, match=r"layer0\.attend1: it reads rows of v1 that nothing has written"):
+        check(dataclasses.replace(plan, stages=stages))
+
+
+def test_a_rescaled_row_is_not_added_to_itself():
+    def onto_itself(ops):
+        return [dataclasses.replace(op, source="y") if op.name == "x_to_y" else op for op in ops]
+
+    with pytest.raises(ModelError, match=r"layer0\.x_to_y: it writes over what it reads"):
+        check(changed(architectures.bert(), "layer0", onto_itself))
+
+
+def test_two_kinds_of_average_share_one_row_of_sums_as_well():
+    plan = architectures.embedder()
+    extra = spec.Tensor("mean", "int16", 11, "one", 1.0)
+
+    def both(ops):
+        return [*ops, spec.Pool("mean", "u", "mean", 8)]
+
+    with pytest.raises(ModelError, match="stage conv: it averages twice"):
+        check(changed(dataclasses.replace(plan, tensors=(*plan.tensors, extra)), "conv", both))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import architectures
 import factory
 from embbert import footprint
 from embbert.emit.constants import LINE, Constant, constants, digest
@@ -23,9 +24,14 @@ def test_bytes_are_those_of_the_plan_and_of_the_formula(changes):
     assert by_op == dict(footprint.deployed(config, 3).constants)
 
 
-def test_reordering_keeps_every_element():
-    plan = factory.random_plan(factory.small_config(expansion=3))
+EXPANDED = factory.random_plan(factory.small_config(expansion=3))
+OTHERS = [make() for make in architectures.PLANS.values()]
+
+
+@pytest.mark.parametrize("plan", [EXPANDED, *OTHERS], ids=["embbert", *architectures.PLANS])
+def test_reordering_keeps_every_element(plan):
     arrays, _ = plan_to_arrays(plan)
+    assert {f"{c.stage}.{c.op}.{c.field}" for c in constants(plan)} == set(arrays)
     for constant in constants(plan):
         original = arrays[f"{constant.stage}.{constant.op}.{constant.field}"]
         assert sorted(constant.values.ravel().tolist()) == sorted(original.ravel().tolist())

@@ -5,12 +5,13 @@ import itertools
 
 import pytest
 
+import architectures
 import factory
 from embbert import footprint
 from embbert.emit.layout import arena, arena_bytes, pooled_cols
 from embbert.emit.render import shortened
 from embbert.footprint import ALIGNMENT
-from embbert.quant.spec import Pool, Stage
+from embbert.quant.spec import Pool, PoolRms, Stage
 
 CONFIGS = [
     {"residual": residual, "pooling": pooling, "expansion": expansion, "num_layers": layers}
@@ -63,7 +64,23 @@ def test_sums_have_room_for_the_widest_average():
         assert pooled_cols(dataclasses.replace(plan, stages=(Stage("all", "text", ops),))) == 12
 
 
-def test_without_an_average_there_is_one_sum():
+def test_a_root_mean_square_is_summed_in_the_same_place():
+    plan = architectures.embedder(size=13)
+    assert pooled_cols(plan) == 13
+    pools = (Pool("a", "pooled", "y", 0), PoolRms("b", "logits", "y"))
+    for ops in (pools, pools[::-1]):
+        assert pooled_cols(dataclasses.replace(plan, stages=(Stage("all", "text", ops),))) == 13
+
+
+def regions_of(plan):
+    return [region.name for region in arena(plan)]
+
+
+def test_what_nothing_needs_is_not_there():
     plan = factory.random_plan(factory.small_config())
-    plan = dataclasses.replace(plan, stages=plan.stages[:1])
-    assert pooled_cols(plan) == arena(plan)[-1].elements == 1
+    assert regions_of(plan)[-2:] == ["scores", "sums"]
+    embedding = dataclasses.replace(plan, stages=plan.stages[:1])
+    assert pooled_cols(embedding) == 0
+    assert regions_of(embedding) == regions_of(plan)[:-2]
+    assert regions_of(architectures.bert())[-3:] == ["logits", "scores", "sums"]
+    assert regions_of(architectures.embedder())[-2:] == ["logits", "sums"]

@@ -198,7 +198,7 @@ def test_the_zephyr_module_names_what_is_there(models, tmp_path, weights):
     names = [path.name for path in named["source"]]
     assert len(names) == len(set(names))
     assert {"other.c", "model.c", "embbert_linear.c"} <= set(names)
-    assert named["library"].count("embbert_runtime") == 1
+    assert named["library"].count("runtime_embbert_linear") == 1
     assert named["include"] == [out / "include", other / "include"]
     assert named["sample"] == [out / EXAMPLES["zephyr"]]
     assert named.get("binary") == ([sample / "model_weights.bin"] if weights == "blob" else None)

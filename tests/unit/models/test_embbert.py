@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import factory
-from embbert.config import ModelConfig, preset
+from embbert.config import EmbbertConfig, preset
 from embbert.errors import ModelError
-from embbert.models.embbert import real_tokens, segment_ids
+from embbert.models.embedding import real_tokens, segment_ids
 from embbert.models.heads import SequenceModel, load_arrays, to_arrays
 from embbert.quant.float_model import forward
 from embbert.store import weight_shapes
@@ -51,7 +51,7 @@ def test_the_default_preset_has_the_papers_parameters():
     outputs=st.integers(1, 5),
 )
 def test_any_shape_has_the_parameters_of_the_formula_and_the_stored_names(outputs, **shape):
-    config = ModelConfig(**shape)
+    config = EmbbertConfig(**shape)
     model = SequenceModel(config, outputs)
     assert parameters(model) == config.parameter_count + outputs * (config.hidden_size + 1)
     assert {name: value.shape for name, value in to_arrays(model).items()} == weight_shapes(config, outputs)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import factory
-from embbert.errors import DataError, ModelError
+from embbert.errors import DataError, ModelError, UsageError
 from embbert.quant import spec
 from embbert.quant.build import quantize
 from embbert.quant.float_model import forward
@@ -34,6 +36,23 @@ def test_integer_logits_follow_the_float_ones(residual, pooling):
     error = np.sqrt(np.square(integer - real).mean()) / real.std()
     assert error < 0.1  # of random weights, whose activations are less regular than a trained model's
     assert error > 0  # it is quantised
+
+
+@pytest.mark.parametrize("name", factory.BASELINES)
+def test_integer_logits_of_the_baselines_follow_the_float_ones(name):
+    config = factory.BASELINES[name]
+    config = replace(config, hidden_size=60)
+    weights = factory.random_weights(config, 5)
+    texts = texts_of(config)
+    integer = predict(quantize(config, weights, 5, texts), texts) / spec.LOGIT_ONE
+    real = np.array([forward(config, weights, ids) for ids in texts])
+    error = np.sqrt(np.square(integer - real).mean()) / real.std()
+    assert 0 < error < 0.1
+
+
+def test_what_has_no_integer_model_is_refused():
+    with pytest.raises(UsageError, match="mamba runs in float only"):
+        quantize(factory.MAMBA, factory.random_weights(factory.MAMBA, 2), 2, [[2, 5]])
 
 
 def test_the_same_input_gives_the_same_bytes():

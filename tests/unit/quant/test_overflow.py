@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import architectures
 import factory
 import oracle
 from embbert.errors import ModelError
@@ -68,3 +69,44 @@ def test_the_generator_widens_scales_until_accumulators_fit():
     acc = int(part.weight[0].astype(np.int64).sum()) * 1000
     step = 1000 / int(part.weight.max())
     assert abs(oracle.requantize(acc, int(part.multiplier[0]), part.shift) - 1000) <= step / 2 + 1
+
+
+@pytest.mark.parametrize("name", architectures.PLANS)
+def test_every_operator_of_every_architecture_has_a_bound(name):
+    plan = architectures.PLANS[name]()
+    bounds = prove(plan)
+    assert set(bounds) == {f"{stage.name}.{op.name}" for stage in plan.stages for op in stage.ops}
+    assert max(bounds.values()) <= 2**31 - 1
+
+
+def test_bounds_of_operators_without_weights():
+    bounds = prove(architectures.bert())
+    assert bounds["embed.embed"] == bounds["layer0.relu"] == bounds["layer0.x_to_y"] == 127
+    assert bounds["embed.y_to_x"] == 32767
+    assert bounds["layer0.norm1"] == 32767 * 65535
+    assert bounds["layer0.attend1"] == 2**14 * 127 * 24  # 5 columns: the mix is larger than the scores
+    assert prove(architectures.embedder())["conv.pool"] == 24 * 127**2
+
+
+def test_the_widest_and_longest_plan_is_proved():
+    """What the limits of columns and tokens allow never overflows in an operator without weights."""
+    cols, length = 4096, spec.MAX_TOKENS
+    tensors = (spec.Tensor("y", "int16", cols, "pass", 1.0), spec.Tensor("x", "int8", cols, "text", 1.0))
+    zeros = np.zeros(cols, dtype=np.int16)
+    ops = (
+        spec.LayerNorm("norm", "y", "x", zeros, zeros, 40, 1),
+        spec.Attend("attend", "x", "x", "x", "x", 1, 1, 2**19, 1),
+        spec.PoolRms("pool", "x", "y"),
+    )
+    bounds = prove(spec.Plan("any", length, 37, tensors, (spec.Stage("all", "text", ops),), "y"))
+    assert bounds == {
+        "all.norm": 32767 * 65535,
+        "all.attend": 2**14 * 127 * length,
+        "all.pool": length * 127**2,
+    }
+
+
+def test_keys_decide_how_far_scores_reach():
+    plan = architectures.bert(size=2000, heads=1, value_size=3, layers=1)
+    backbone = dataclasses.replace(plan, stages=plan.stages[:-1])
+    assert prove(backbone)["layer0.attend0"] == 2 * 127**2 * 2000

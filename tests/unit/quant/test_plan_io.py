@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import architectures
 import factory
+import plans
 from embbert.errors import ModelError
 from embbert.quant.plan_io import plan_from_arrays, plan_to_arrays
 from embbert.quant.reference import predict
@@ -37,13 +39,28 @@ def test_round_trip_through_json(residual):
     assert plan_to_arrays(again)[1] == document
 
 
+@pytest.mark.parametrize("name", architectures.PLANS)
+def test_every_architecture_survives_the_round_trip(name):
+    plan = architectures.PLANS[name]()
+    arrays, document = plan_to_arrays(plan)
+    again = plan_from_arrays(arrays, json.loads(json.dumps(document)))
+    texts = [question.ids for question in plans.id_questions(plan, count=11)]
+    assert predict(again, texts).tolist() == predict(plan, texts).tolist()
+    assert plan_to_arrays(again)[1] == document
+
+
 def op(document, stage, name):
     found = next(s for s in document["stages"] if s["name"] == stage)
     return next(o for o in found["ops"] if o["name"] == name)
 
 
 CASES = {
-    "unknown format": (lambda a, d: d.update(format=2), "format 2"),
+    "unknown format": (lambda a, d: d.update(format=3), "format 3"),
+    "format before values were apart from keys": (
+        lambda a, d: d.update(format=1),
+        "format 1, this version reads 2; make it again with  embbert quantize",
+    ),
+    "no values": (lambda a, d: op(d, "layer0", "attend").pop("values"), "'values' must be of type str"),
     "missing array": (lambda a, d: a.pop("layer0.query.weight"), r"lacks 'layer0\.query\.weight'"),
     "extra array": (lambda a, d: a.update(intruder=np.zeros(1, np.int8)), "intruder"),
     "wrong dtype": (

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import architectures
 import factory
 import oracle
+import plans
 from embbert.errors import DataError
 from embbert.quant import reference, spec
 from embbert.quant.arithmetic import inverse_root, requantize, round_shift
@@ -85,9 +87,88 @@ def test_extreme_weights_saturate_as_specified():
 
 def test_uniform_attention_is_the_mean():
     x = np.array([[10, -20], [30, 20], [20, -60]], dtype=np.int8)
-    op = spec.Attend("attend", "q", "x", "ctx", 1, 1, 1 << 19, 24 + 19)
+    op = spec.Attend("attend", "q", "x", "x", "ctx", 1, 1, 1 << 19, 24 + 19)
     query = np.zeros((1, 2), dtype=np.int8)
-    assert reference._attend(op, query, x).tolist() == [[20, -20]]
+    assert reference._attend(op, query, x, x).tolist() == [[20, -20]]
+
+
+def test_what_is_mixed_are_the_values():
+    keys = np.array([[127], [-127]], dtype=np.int8)
+    values = np.array([[10, -20, 3], [30, 20, 4]], dtype=np.int8)
+    op = spec.Attend("attend", "q", "k", "v", "ctx", 2**30, 33, 1 << 19, 24 + 19)
+    query = np.array([[127], [-127]], dtype=np.int8)
+    assert reference._attend(op, query, keys, values).tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("name", architectures.PLANS)
+def test_every_architecture_equals_the_oracle(name):
+    """In quiet values, in extreme ones and with low shifts, and saturation happens."""
+    for seed in range(3):
+        quiet = architectures.PLANS[name](seed)
+        extreme = plans.wild(quiet, seed)
+        for plan in (quiet, extreme, plans.low_plan(extreme)):
+            for question in plans.id_questions(plan, seed, count=11):
+                compare(plan, list(question.ids))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 4).flatmap(
+        lambda cols: st.lists(
+            st.lists(st.integers(-32767, 32767), min_size=cols, max_size=cols), min_size=1, max_size=3
+        )
+    ),
+    epsilon=st.sampled_from([1, 2, 2**20, 2**45, 2**62 - 1]),
+    shift=st.integers(23, 32),
+    seed=st.integers(0, 9),
+)
+def test_any_row_has_a_layer_norm(rows, epsilon, shift, seed):
+    cols = len(rows[0])
+    gain, bias = np.random.default_rng(seed).integers(-32767, 32768, (2, cols)).astype(np.int16)
+    op = spec.LayerNorm("norm", "y", "x", gain, bias, shift, epsilon)
+    found = reference._layer_norm(op, np.array(rows, dtype=np.int16))
+    assert found.tolist() == [oracle.layer_norm_row(op, row) for row in rows]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.integers(-32767, 32767), min_size=1, max_size=5),
+    multiplier=st.integers(-(2**31) + 1, 2**31 - 1),
+    shift=st.integers(1, 62),
+    add=st.booleans(),
+    old=st.integers(-32767, 32767),
+)
+def test_any_value_can_be_rescaled(values, multiplier, shift, add, old):
+    op = spec.Rescale("rescale", "a", "b", multiplier, shift, add)
+    x, before = np.array([values], dtype=np.int16), np.full((1, len(values)), old, dtype=np.int16)
+    expected = oracle.rescale_row(op, values, before[0].tolist(), "int16")
+    assert reference._rescale(op, x, before).tolist() == [expected]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(-127, 127), min_size=2, max_size=2), min_size=1, max_size=40))
+def test_any_rows_have_a_root_mean_square(rows):
+    found = reference._pool_rms(np.array(rows, dtype=np.int8))
+    assert found.tolist() == [oracle.pool_rms_rows(rows)]
+    exact = np.sqrt((np.array(rows, dtype=np.float64) ** 2).mean(axis=0))
+    assert np.abs(found[0] / 256 - exact).max() < 1 / 100
+
+
+def test_the_mean_square_is_rounded():
+    rows = np.array([[100, 100, 100, 100, 100, 0, 1, 77, 98]], dtype=np.int8).T
+    assert 2**16 * (rows.astype(int) ** 2).sum() == 9 * 21845**2 - 1
+    assert reference._pool_rms(rows).tolist() == [[21845]]
+
+
+def test_a_layer_norm_is_close_to_the_real_one():
+    rng = np.random.default_rng(4)
+    x, gain, bias = rng.normal(900, 5000, (6, 64)), rng.normal(1, 0.2, 64), rng.normal(0, 0.4, 64)
+    exact = (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) * gain + bias
+    scale, bits = 4 / 127, 6
+    units = np.round(gain * 8 / scale * 2**bits).astype(np.int16)  # 8 is √64
+    op = spec.LayerNorm("norm", "y", "x", units, np.round(bias / scale * 256).astype(np.int16), 31 + bits, 1)
+    found = reference._layer_norm(op, np.round(x).astype(np.int16)) * scale
+    assert np.abs(found - np.clip(exact, -4, 4)).max() < 0.51 * scale
 
 
 def test_a_row_of_zeros_normalises_to_zeros():

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import factory
 import folders
 from embbert.bases import load_base
-from embbert.config import ModelConfig, TrainConfig
+from embbert.config import EmbbertConfig, TrainConfig
 from embbert.data import Examples
 from embbert.errors import DataError, ModelError, UsageError
 from embbert.quant.plan_io import load_plan
@@ -27,7 +28,7 @@ WORDS = {
     "oven": ["bake", "heat", "roast", "oven", "degrees"],
 }
 FILLERS = ["please", "now", "the", "could", "you", "quickly", "a", "my"]
-MODEL = ModelConfig(
+MODEL = EmbbertConfig(
     max_length=16, hidden_size=16, embedding_size=8, kernel_size=4, num_layers=2, residual=True
 )
 CONFIG = TrainConfig(epochs=8, batch_size=16, learning_rate=5e-3, warmup_steps=10)
@@ -304,3 +305,21 @@ def test_a_training_from_another_base_is_not_resumed(tmp_path, base, monkeypatch
     assert "resumed after epoch 1" in capsys.readouterr().err
     for name in ("model.safetensors", "model.int8.safetensors", "quant.json", "tokenizer.json"):
         assert (out / name).read_bytes() == (straight / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["bert", "nano-embedder-conv", "mamba"])
+def test_other_architectures_go_the_whole_line(tmp_path, name):
+    model = factory.MAMBA if name == "mamba" else factory.BASELINES[name]
+    model = replace(model, vocab_size=200, hidden_size=20 if name == "nanobert" else 24)
+    metrics = finetune(
+        request(tmp_path / "model", model=model, config=replace(CONFIG, epochs=12, learning_rate=1e-2))
+    )
+    assert metrics["float"]["accuracy"] > 0.6
+    folder = load_model(tmp_path / "model")
+    assert folder.config.architecture == model.architecture
+    if model.integer:
+        assert abs(metrics["int8"]["accuracy"] - metrics["float"]["accuracy"]) < 0.1
+        assert load_plan(folder).architecture == model.architecture
+    else:
+        assert "int8" not in metrics
+        assert "float only" in (tmp_path / "model/README.md").read_text()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from embbert.bases import load_base
-from embbert.config import ModelConfig, PretrainConfig
+from embbert.config import EmbbertConfig, PretrainConfig
 from embbert.data import open_corpus
 from embbert.errors import DataError, EmbbertError, ModelError, UsageError
 from embbert.train import pretrain as module
@@ -17,7 +17,7 @@ from embbert.train.pretraining.prepare import PretrainRequest, prepare
 from embbert.train.pretraining.progress import Meter
 from pretraining import Killed, kill, write_text
 
-MODEL = ModelConfig(
+MODEL = EmbbertConfig(
     vocab_size=64,
     max_length=32,
     hidden_size=16,

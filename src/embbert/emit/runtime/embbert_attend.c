@@ -1,5 +1,5 @@
 /* Attention in one pass over the text per row: scores, their exponentials as powers of two from a table, and the
- * weighted average of the rows. Nothing of the size of a text squared exists. */
+ * weighted average of the values. Nothing of the size of a text squared exists. */
 #include "embbert_kernels.h"
 #include "embbert_math.h"
 #include "embbert_ops.h"
@@ -82,15 +82,16 @@ static void store(int32_t *restrict sums, int32_t ratio, uint32_t shift, uint32_
 }
 
 void embbert_attend_rows(const embbert_attend *op, const int8_t *query, uint32_t rows, const int8_t *keys,
-                         uint32_t count, int32_t *scores, int8_t *out)
+                         const int8_t *values, uint32_t count, int32_t *scores, int8_t *out)
 {
-    const uint32_t cols = op->cols;
+    const uint32_t cols = op->value_cols;
     int32_t sums[4u * EMBBERT_BLOCK];
     int32_t ratio[4];
     uint32_t row, first, j;
 
     /* The largest score counts only by its distance to the others. */
-    embbert_products(keys, NULL, count, query, rows, cols, scores, EMBBERT_FACTOR_ROW(count), EMBBERT_FACTOR_STEP);
+    embbert_products(keys, NULL, count, query, rows, op->cols, scores, EMBBERT_FACTOR_ROW(count),
+                     EMBBERT_FACTOR_STEP);
     for (row = 0; row < rows; row++) {
         const uint32_t sum = exponentials(op, scores, row, count);
         const uint64_t quotient = ((uint64_t)op->out_multiplier * ((uint64_t)1 << 24) + (uint64_t)sum / 2u) / sum;
@@ -106,7 +107,7 @@ void embbert_attend_rows(const embbert_attend *op, const int8_t *query, uint32_t
         for (j = 0; j < 4u * EMBBERT_BLOCK; j++) {
             sums[j] = 0;
         }
-        embbert_mix(scores, keys + first, cols, count, rows, width, sums);
+        embbert_mix(scores, values + first, cols, count, rows, width, sums);
         for (row = 0; row < rows; row++) {
             store(embbert_row(sums, row), ratio[row], op->out_shift, width,
                   out + (size_t)row * cols + first);

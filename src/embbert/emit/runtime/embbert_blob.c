@@ -75,48 +75,6 @@ embbert_status embbert_blob_check(const void *blob, size_t bytes, size_t expecte
                                                                                   : EMBBERT_WEIGHTS_DAMAGED;
 }
 
-/* The most negative number of each type is no value of the number format. */
-static int in_range8(const int8_t *values, size_t count)
-{
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        if (values[i] == INT8_MIN) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int in_range16(const int16_t *values, size_t count)
-{
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        if (values[i] == INT16_MIN) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int in_range32(const int32_t *values, size_t count)
-{
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        if (values[i] == INT32_MIN) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int shift_in_range(int32_t shift)
-{
-    return shift >= 1 && shift <= 62;
-}
-
 /* A lift brings a shift to where kernels take the upper half of a product; sums up to `reach` must survive it, and
  * so must the power of two itself, which is all that is left where every sum is 0. */
 static int lift_in_range(uint32_t shift, uint32_t lift, uint64_t reach)
@@ -150,8 +108,8 @@ int embbert_linear_sound(const embbert_linear *op)
         const uint64_t reach = reach_of(op->weight + (size_t)o * op->inputs, 1u, op->inputs, limit, op->bias[o]);
         worst = reach > worst ? reach : worst;
     }
-    return worst <= LARGEST && in_range8(op->weight, (size_t)op->outputs * op->inputs) &&
-           in_range32(op->multiplier, op->outputs) && shift_in_range(op->shift) &&
+    return worst <= LARGEST && embbert_in_range8(op->weight, (size_t)op->outputs * op->inputs) &&
+           embbert_in_range32(op->multiplier, op->outputs) && embbert_shift_in_range(op->shift) &&
            lift_in_range(op->shift, op->lift, worst);
 }
 
@@ -165,8 +123,9 @@ int embbert_conv_sound(const embbert_conv *op)
         const uint64_t reach = reach_of(op->weight + c, channels, op->taps, 127u, op->bias[c]);
         worst = reach > worst ? reach : worst;
     }
-    return worst <= LARGEST && in_range8(op->weight, (size_t)op->taps * channels) &&
-           in_range32(op->multiplier, channels) && in_range8(op->table, 256u) && shift_in_range(op->shift);
+    return worst <= LARGEST && embbert_in_range8(op->weight, (size_t)op->taps * channels) &&
+           embbert_in_range32(op->multiplier, channels) && embbert_in_range8(op->table, 256u) &&
+           embbert_shift_in_range(op->shift);
 }
 
 int embbert_embed_sound(const embbert_embed *op, uint32_t vocab_size, uint32_t max_length)
@@ -174,25 +133,15 @@ int embbert_embed_sound(const embbert_embed *op, uint32_t vocab_size, uint32_t m
     const uint64_t worst = (uint64_t)op->rank * 127u * 127u; /* of any table and weight */
     const size_t weights = (size_t)op->rank * op->cols;
 
-    return worst <= LARGEST && in_range8(op->token_table, (size_t)vocab_size * op->rank) &&
-           in_range8(op->position_table, (size_t)max_length * op->rank) && in_range8(op->token_weight, weights) &&
-           in_range8(op->position_weight, weights) && in_range32(op->token_multiplier, op->cols) &&
-           in_range32(op->position_multiplier, op->cols) && in_range16(op->segment_table, (size_t)2u * op->cols) &&
-           shift_in_range(op->token_shift) && shift_in_range(op->position_shift) &&
+    return worst <= LARGEST && embbert_in_range8(op->token_table, (size_t)vocab_size * op->rank) &&
+           embbert_in_range8(op->position_table, (size_t)max_length * op->rank) &&
+           embbert_in_range8(op->token_weight, weights) && embbert_in_range8(op->position_weight, weights) &&
+           embbert_in_range32(op->token_multiplier, op->cols) &&
+           embbert_in_range32(op->position_multiplier, op->cols) &&
+           embbert_in_range16(op->segment_table, (size_t)2u * op->cols) &&
+           embbert_shift_in_range(op->token_shift) && embbert_shift_in_range(op->position_shift) &&
            lift_in_range(op->token_shift, op->token_lift, worst) &&
            lift_in_range(op->position_shift, op->position_lift, worst);
-}
-
-/* What the root of a sum of squares adds to the shift: half of the bits above 31, rounded down. */
-static int32_t half_of(uint64_t sum)
-{
-    int32_t bits = 1; /* one more, to divide a positive number */
-
-    while (sum != 0u) {
-        sum >>= 1;
-        bits++;
-    }
-    return bits / 2 - 16;
 }
 
 int embbert_norm_sound(const embbert_norm *op)
@@ -200,12 +149,14 @@ int embbert_norm_sound(const embbert_norm *op)
     const uint64_t squares = (uint64_t)op->cols * 32767u * 32767u;
     const int32_t shift = op->shift;
 
-    return op->epsilon >= 1u && op->epsilon < (uint64_t)1 << 62 && in_range16(op->gain, op->cols) &&
-           shift_in_range(shift + half_of(op->epsilon)) && shift_in_range(shift + half_of(op->epsilon + squares));
+    return op->epsilon >= 1u && op->epsilon < (uint64_t)1 << 62 && embbert_in_range16(op->gain, op->cols) &&
+           embbert_shift_in_range(shift + embbert_root_shift(op->epsilon)) &&
+           embbert_shift_in_range(shift + embbert_root_shift(op->epsilon + squares));
 }
 
 int embbert_attend_sound(const embbert_attend *op)
 {
     return op->exp_multiplier >= 0 && op->out_multiplier >= (int32_t)1 << 19 &&
-           op->out_multiplier < (int32_t)1 << 20 && shift_in_range(op->exp_shift) && shift_in_range(op->out_shift);
+           op->out_multiplier < (int32_t)1 << 20 && embbert_shift_in_range(op->exp_shift) &&
+           embbert_shift_in_range(op->out_shift);
 }

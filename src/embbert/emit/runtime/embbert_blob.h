@@ -25,6 +25,65 @@ int embbert_norm_sound(const embbert_norm *op);
 int embbert_linear_sound(const embbert_linear *op);
 int embbert_attend_sound(const embbert_attend *op);
 int embbert_conv_sound(const embbert_conv *op);
+int embbert_embed_wide_sound(const embbert_embed_wide *op, uint32_t vocab_size, uint32_t max_length);
+int embbert_layer_norm_sound(const embbert_layer_norm *op);
+int embbert_rescale_sound(const embbert_rescale *op);
+int embbert_look_up_sound(const embbert_look_up *op);
+int embbert_bag_sound(const embbert_bag *op, uint32_t vocab_size);
+
+/* The most negative number of each type is no value of the number format. */
+static inline int embbert_in_range8(const int8_t *values, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (values[i] == INT8_MIN) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static inline int embbert_in_range16(const int16_t *values, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (values[i] == INT16_MIN) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static inline int embbert_in_range32(const int32_t *values, size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        if (values[i] == INT32_MIN) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static inline int embbert_shift_in_range(int32_t shift)
+{
+    return shift >= 1 && shift <= 62;
+}
+
+/* What the root of a sum of squares adds to the shift: half of the bits above 31, rounded down. */
+static inline int32_t embbert_root_shift(uint64_t sum)
+{
+    int32_t bits = 1; /* one more, to divide a positive number */
+
+    while (sum != 0u) {
+        sum >>= 1;
+        bits++;
+    }
+    return bits / 2 - 16;
+}
 
 /* What lies at an aligned place of an opened file. */
 static inline const int8_t *embbert_blob_int8(const uint8_t *place)

@@ -4,18 +4,6 @@
 #include "embbert_ops.h"
 #include "embbert_scaling.h"
 
-#define SEP 4u
-
-uint32_t embbert_second_segment(const uint16_t *ids, uint32_t count)
-{
-    uint32_t i = 0;
-
-    while (i < count && ids[i] != SEP) {
-        i++;
-    }
-    return i;
-}
-
 #define RANKS 16u /* elements of an entry that are widened at a time */
 #define WIDTH 32u /* columns at a time; where rows of a block lie one after the other, both parts share one */
 

@@ -1,4 +1,4 @@
-/* embbert_math.h - the arithmetic of the number format: one rounding rule, saturation, an integer root.
+/* embbert_math.h - the arithmetic of the number format: one rounding rule, saturation, integer roots.
  * Internal to the runtime. */
 #ifndef EMBBERT_MATH_H
 #define EMBBERT_MATH_H
@@ -103,6 +103,44 @@ static inline uint32_t embbert_isqrt(uint32_t value)
         }
     }
     return root;
+}
+
+/* Bits up to and including the highest one of a number > 0. */
+static inline uint32_t embbert_bit_length(uint64_t value)
+{
+    uint32_t rest = (uint32_t)value, bits = 1, step;
+
+    if (value >> 32 != 0u) {
+        rest = (uint32_t)(value >> 32);
+        bits += 32u;
+    }
+    for (step = 16; step != 0u; step >>= 1) {
+        if (rest >> step != 0u) {
+            rest >>= step;
+            bits += step;
+        }
+    }
+    return bits;
+}
+
+/* 2^31 / root of `sum` > 0, in units that bring it to 15 or 16 bits; `shift`, of a product with it, makes up for
+ * them. */
+static inline int32_t embbert_inverse_root(uint64_t sum, uint32_t *shift)
+{
+    const uint32_t bits = embbert_bit_length(sum);
+    uint32_t even, scaled;
+
+    /* An even shift brings the sum into 2^30 .. 2^32 - 1; half of it is undone after the root. */
+    if (bits >= 31u) {
+        even = (bits - 31u) & ~1u;
+        scaled = (uint32_t)(sum >> even);
+        *shift += even / 2u;
+    } else {
+        even = (32u - bits) & ~1u;
+        scaled = (uint32_t)(sum << even);
+        *shift -= even / 2u;
+    }
+    return INT32_MAX / (int32_t)embbert_isqrt(scaled);
 }
 
 static inline uint32_t embbert_smaller(uint32_t a, uint32_t b)

@@ -1,5 +1,6 @@
-/* The words for each status. */
+/* What every model shares beside operators: the words for each status, the second segment, the largest logit. */
 #include "embbert.h"
+#include "embbert_ops.h"
 
 const char *embbert_status_text(embbert_status status)
 {
@@ -40,4 +41,28 @@ const char *embbert_status_text(embbert_status status)
         return "a value among the weights is out of range";
     }
     return "unknown status";
+}
+
+#define SEP 4u
+
+uint32_t embbert_second_segment(const uint16_t *ids, uint32_t count)
+{
+    uint32_t i = 0;
+
+    while (i < count && ids[i] != SEP) {
+        i++;
+    }
+    return i;
+}
+
+uint32_t embbert_argmax(const int32_t *logits, uint32_t classes)
+{
+    uint32_t i, best = 0;
+
+    for (i = 1; i < classes; i++) {
+        if (logits[i] > logits[best]) {
+            best = i;
+        }
+    }
+    return best;
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "embbert_alphabet.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -19,15 +21,9 @@ enum { EMBBERT_PAD = 0, EMBBERT_UNK = 1, EMBBERT_CLS = 2, EMBBERT_MASK = 3, EMBB
 /* Characters per piece; a longer run of letters is cut. */
 enum { EMBBERT_MAX_PIECE = 64 };
 
-/* One vocabulary. Runs of code points that behave alike and symbols (characters with a token) are
- * sorted by code point: the lower 16 bits are stored, and planes[p] is where those with upper bits p begin. */
+/* One vocabulary: the symbols of its alphabet have tokens, and tokens merge. */
 typedef struct embbert_tokenizer {
-    const uint16_t *run_first;     /* first code point of each run; every plane begins with a run */
-    const uint16_t *run_action;    /* what its code points do: ACT_ in embbert_tokenizer.c */
-    const uint16_t *run_planes;    /* [18] */
-    const uint16_t *sequence;      /* what a code point turns into, if not into itself */
-    const uint16_t *symbol_code;   /* the characters that have a token */
-    const uint16_t *symbol_planes; /* [18] */
+    embbert_alphabet alphabet;
     const uint16_t *symbol_start;  /* id of a symbol at the start of a piece */
     const uint16_t *symbol_inside; /* id of a symbol inside a piece */
     const uint16_t *merge_left;    /* [lefts] the tokens that some merge has on its left, ascending */

@@ -14,7 +14,7 @@ from embbert.train.pretraining.schedule import is_long
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embbert.config import ModelConfig, PretrainConfig
+    from embbert.config import BackboneConfig, PretrainConfig
     from embbert.train.pretraining.job import PretrainJob
 
 HELD_OUT_TOKENS = 65536
@@ -85,7 +85,7 @@ class Feed:
         return self.long if is_long(self.config, done) else self.short
 
 
-def check_rows(config: PretrainConfig, model: ModelConfig, processes: int) -> dict[int, int]:
+def check_rows(config: PretrainConfig, model: BackboneConfig, processes: int) -> dict[int, int]:
     """Rows per batch, over all processes, by tokens per row: the length most rows have, then the full one.
 
     It is a multiple of the processes, and each process's rows fall into equal parts.

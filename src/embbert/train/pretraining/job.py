@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from embbert.config import ModelConfig, PretrainConfig
+    from embbert.config import BackboneConfig, PretrainConfig
     from embbert.train.pretraining.stream import Stream
 
     Weights = Mapping[str, NDArray[np.float32]]
@@ -29,7 +29,7 @@ class PretrainJob:
         start: weights to start from, by the names of a base folder, or None.
     """
 
-    model: ModelConfig
+    model: BackboneConfig
     config: PretrainConfig
     training: Stream
     validation: Stream

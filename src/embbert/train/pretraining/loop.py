@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from embbert.errors import EmbbertError, ModelError
+from embbert.models.backbone import decays
 from embbert.models.pretraining import Losses, PretrainingModel
 from embbert.train.checkpoint import read_checkpoint, write_checkpoint
 from embbert.train.interruption import whole_steps
@@ -24,6 +25,8 @@ from embbert.train.speed import Precision, can_compile, fast_products, keep_memo
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from torch import Tensor
 
     from embbert.config import PretrainConfig
     from embbert.train.pretraining.job import PretrainJob
@@ -257,9 +260,11 @@ class _Run:
 
 
 def _groups(model: PretrainingModel, config: PretrainConfig) -> list[dict[str, Any]]:
-    """Weight decay on matrices, tables and kernels; none on biases, norms and gains."""
-    parameters = list(model.parameters())
+    """Parameters with weight decay, and those without."""
+    groups: dict[bool, list[Tensor]] = {True: [], False: []}
+    for name, value in model.named_parameters():
+        groups[decays(name, value)].append(value)
     return [
-        {"params": [value for value in parameters if value.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [value for value in parameters if value.ndim < 2], "weight_decay": 0.0},
+        {"params": groups[True], "weight_decay": config.weight_decay},
+        {"params": groups[False], "weight_decay": 0.0},
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embbert.bases import BaseFolder
-    from embbert.config import ModelConfig, PretrainConfig
+    from embbert.config import BackboneConfig, PretrainConfig
     from embbert.data import Corpus
     from embbert.text import Boundary
     from embbert.train.pretraining.stream import Stream
@@ -59,7 +59,7 @@ class PretrainRequest:
 
     corpus: Corpus
     validation: Corpus | None
-    model: ModelConfig
+    model: BackboneConfig
     config: PretrainConfig
     out: Path
     cache: Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from embbert.errors import ModelError
-from embbert.models.embbert import PAD
+from embbert.models.embedding import PAD
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+import factory
 import folders
-from embbert.bench.embbert import EMBBERT, LIKE_BASE, TrainedModel
+from embbert.bench.finetuned import EMBBERT, LIKE_BASE, TrainedModel
 from embbert.bench.interface import Bytes, Work
+from embbert.bench.systems import SYSTEMS, all_systems
 from embbert.config import SCRATCH_LEARNING_RATE
 from embbert.data import Examples
-from embbert.errors import CheckFailed
+from embbert.errors import CheckFailed, UsageError
 from embbert.footprint import deployed, macs, paper
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
@@ -129,3 +131,34 @@ def test_training_is_the_default_with_the_reported_metric(system, tmp_path, monk
     else:
         assert asked[0] == system.base
         assert (first.base, first.model) == (shipped, shipped.fitted())
+
+
+def test_every_base_of_a_folder_is_a_system(tmp_path):
+    folders.small_base(tmp_path / "two-heads", config=factory.BASELINES["bert"])
+    folders.small_base(tmp_path / "mamba-24m", config=factory.MAMBA)
+    (tmp_path / "notes").mkdir()
+    more = all_systems(tmp_path)
+    assert list(more) == [*SYSTEMS, "mamba-24m", "two-heads"]
+    assert more["two-heads"].precisions == ("float", "int8")
+    assert more["mamba-24m"].precisions == ("float",)
+    assert "mamba" in more["mamba-24m"].title
+    assert all_systems(None) == SYSTEMS
+
+
+def test_a_folder_without_bases_or_with_a_taken_name_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="no folders of bases"):
+        all_systems(tmp_path)
+    folders.small_base(tmp_path / "dummy")
+    with pytest.raises(UsageError, match="dummy is the name of a system that comes along"):
+        all_systems(tmp_path)
+
+
+def test_what_runs_in_float_only_has_the_bytes_of_the_paper_and_no_known_work(tmp_path):
+    config = factory.MAMBA
+    folder = folders.small_folder(tmp_path / "m", config=config, quantized=False)
+    model = TrainedModel(folder)
+    size = model.size("float")
+    assert size.constants == paper(config).weights + 4 * 3 * (config.hidden_size + 1)
+    assert size.arena == 4 * config.activation_count
+    assert model.work("float", rows()) is None
+    assert model.answers("float", rows()).shape == (len(folders.TEXTS),)

@@ -1,94 +1,14 @@
-"""The shape of a model and the settings of a training run: frozen, named, checked.
-
-Presets are the scale family of the paper (arXiv 2502.10001). Flags of the command line and the saved
-`config.json` derive from these fields.
-"""
+"""How a model is fine-tuned and how a base is pre-trained."""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 from embbert.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-Pooling = Literal["cls", "mean"]
-Task = Literal["classify", "regress"]
 Score = Literal["auto", "accuracy", "macro_f1", "mcc", "spearman", "pearson"]
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The shape of an EmbBERT model.
-
-    Attributes:
-        vocab_size: v, entries of the token table; ids 0..4 are [PAD] [UNK] [CLS] [MASK] [SEP].
-        max_length: L, the most tokens a text may have, special tokens included.
-        hidden_size: d, width of a token's vector.
-        embedding_size: r, width of the token and position tables before they are widened to d.
-        expansion: e, the convolution makes d·e channels.
-        kernel_size: k, taps of the depth-wise convolution.
-        num_layers: N.
-        residual: h ← h + block(norm(h)) and a final norm; off is the paper, where each layer's output
-            replaces its input.
-        causal_conv: token t sees t−k+1…t (paper); off centres the kernel: t−⌊(k−1)/2⌋…t+⌊k/2⌋.
-        pooling: the classifier reads position 0 (`cls`, paper) or the average over the text (`mean`).
-        norm_epsilon: added to the mean square in every RMS norm.
-    """
-
-    vocab_size: int = 8192
-    max_length: int = 256
-    hidden_size: int = 128
-    embedding_size: int = 16
-    expansion: int = 1
-    kernel_size: int = 32
-    num_layers: int = 4
-    residual: bool = False
-    causal_conv: bool = True
-    pooling: Pooling = "cls"
-    norm_epsilon: float = 1e-6
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that no model can have."""
-        smallest = {"vocab_size": 6, "max_length": 4}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (isinstance(value, bool) or not isinstance(value, int)):
-                raise UsageError(f"{field.name} must be a whole number, not {value!r}")
-            if field.type == "int" and not smallest.get(field.name, 1) <= value <= 65536:
-                raise UsageError(
-                    f"{field.name} must be between {smallest.get(field.name, 1)} and 65536, not {value}"
-                )
-            if field.type == "bool" and not isinstance(value, bool):
-                raise UsageError(f"{field.name} must be true or false, not {value!r}")
-        if self.pooling not in ("cls", "mean"):
-            raise UsageError(f"pooling must be 'cls' or 'mean', not {self.pooling!r}")
-        if not 0.0 <= self.norm_epsilon < 1.0:
-            raise UsageError(f"norm_epsilon must be in [0, 1), not {self.norm_epsilon!r}")
-
-    @property
-    def conv_size(self) -> int:
-        """d_i, channels of the convolution."""
-        return self.hidden_size * self.expansion
-
-    @property
-    def conv_left(self) -> int:
-        """How many tokens before t the kernel of token t starts."""
-        return self.kernel_size - 1 if self.causal_conv else (self.kernel_size - 1) // 2
-
-    @property
-    def parameter_count(self) -> int:
-        """Parameters of the backbone, head excluded: the paper's, plus d for the final norm of `residual`."""
-        d, r, d_i = self.hidden_size, self.embedding_size, self.conv_size
-        embedder = self.vocab_size * r + 2 * r * d + self.max_length * r + 3 * d
-        layer = d + 4 * d + 2 * (d * d + d) + d_i * (self.kernel_size + 1) + d_i * d + d
-        return embedder + self.num_layers * layer + (d if self.residual else 0)
-
 
 SCRATCH_LEARNING_RATE = 2e-3
 """What `embbert train` begins with where nothing is known yet; weights of a base want to move less."""
@@ -228,58 +148,3 @@ def _check_optimiser(config: TrainConfig | PretrainConfig) -> None:
             raise UsageError(f"{name} must be a number above 0, not {getattr(config, name)}")
     if not 0.0 <= config.weight_decay < inf:
         raise UsageError(f"weight_decay must not be negative, not {config.weight_decay}")
-
-
-PRESETS: dict[str, ModelConfig] = {
-    "nano": ModelConfig(vocab_size=2048, hidden_size=64, kernel_size=8, num_layers=2),
-    "tiny": ModelConfig(vocab_size=2048, kernel_size=16, num_layers=2),
-    "embbert": ModelConfig(),
-    "med": ModelConfig(max_length=512, hidden_size=256, expansion=2, num_layers=6),
-    "big": ModelConfig(
-        vocab_size=16384,
-        max_length=1024,
-        hidden_size=512,
-        embedding_size=32,
-        expansion=2,
-        kernel_size=64,
-        num_layers=6,
-    ),
-}
-
-Config = TypeVar("Config", ModelConfig, TrainConfig, PretrainConfig)
-
-
-def preset(name: str) -> ModelConfig:
-    """The named member of the scale family: nano, tiny, embbert, med or big.
-
-    Raises:
-        UsageError: no such preset; the message names the nearest.
-    """
-    if name not in PRESETS:
-        raise UsageError(
-            f"no preset is called {name!r}{_nearest(name, PRESETS)}; there are {', '.join(PRESETS)}"
-        )
-    return PRESETS[name]
-
-
-def from_mapping(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build a config from parsed JSON.
-
-    Raises:
-        UsageError: an unknown key (the message names the nearest field) or a value out of range.
-    """
-    names = {field.name for field in dataclasses.fields(kind)}
-    for key in values:
-        if key not in names:
-            raise UsageError(f"{kind.__name__} has no setting {key!r}{_nearest(key, names)}")
-    return kind(**values)
-
-
-def to_mapping(config: ModelConfig | TrainConfig | PretrainConfig) -> dict[str, Any]:
-    """The fields as plain JSON values, in order of definition."""
-    return dataclasses.asdict(config)
-
-
-def _nearest(word: str, known: Any) -> str:  # noqa: ANN401 - any iterable of names
-    match = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,4 +1,4 @@
-"""EmbBERT from the shipped bases and from scratch, in float and as compiled integer C."""
+"""What `embbert train` makes of a base, or from scratch, in float and as compiled integer C."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embbert.bench.interface import Bytes, Work
-from embbert.config import SCRATCH_LEARNING_RATE, ModelConfig, TrainConfig
-from embbert.errors import CheckFailed, MissingExtraError
+from embbert.config import SCRATCH_LEARNING_RATE, BackboneConfig, EmbbertConfig, TrainConfig
+from embbert.errors import CheckFailed, MissingExtraError, UsageError
 from embbert.footprint import macs, paper
 
 if TYPE_CHECKING:
@@ -25,21 +25,22 @@ if TYPE_CHECKING:
 SAMPLE = 200
 """Test rows, about, that go through the NumPy specification as well."""
 
-LIKE_BASE = replace(ModelConfig(), causal_conv=False, pooling="mean")
+LIKE_BASE = replace(EmbbertConfig(), causal_conv=False, pooling="mean")
 """The layers of embbert-base, for the model that starts from nothing."""
 
 # What else can choose the epoch; the F1 of one class cannot.
-_CHOOSES = ("accuracy", "macro_f1", "mcc", "spearman", "pearson")
+CHOOSES = ("accuracy", "macro_f1", "mcc", "spearman", "pearson")
 
 
 @dataclass(frozen=True)
-class Embbert:
+class Finetuned:
     """`embbert train` with its defaults; the reported metric chooses the epoch.
 
     Attributes:
         name: of the system.
         title: a sentence.
-        base: a shipped base, or None for random weights and a vocabulary of the training rows.
+        base: a shipped base or the folder of one, or None for random weights and a vocabulary of the training
+            rows.
         precisions: `int8` is the compiled C over every row.
     """
 
@@ -58,7 +59,7 @@ class Embbert:
             from embbert.train.prepare import Request  # noqa: PLC0415
         except ImportError as error:
             raise MissingExtraError("training", "train") from error
-        config = TrainConfig(seed=seed, score=metric if metric in _CHOOSES else "auto")  # type: ignore[arg-type]
+        config = TrainConfig(seed=seed, score=metric if metric in CHOOSES else "auto")  # type: ignore[arg-type]
         base = None if self.base is None else load_base(self.base)
         if base is None:
             config = replace(config, learning_rate=SCRATCH_LEARNING_RATE)
@@ -80,13 +81,22 @@ class TrainedModel:
     compared: int = field(default=0, init=False)
 
     @property
+    def shape(self) -> BackboneConfig:
+        """Of the backbone."""
+        config = self.folder.config
+        if not isinstance(config, BackboneConfig):
+            raise AssertionError(f"{self.folder.path} has no backbone")
+        return config
+
+    @property
     def settings(self) -> dict[str, Any]:
-        """Base, shape and protocol of the training, and how many rows the C was compared on."""
+        """Base, architecture, shape and protocol, and how many rows the C was compared on."""
         from embbert.config import to_mapping  # noqa: PLC0415
 
         metrics = self.folder.metrics
         return {
             "base": metrics["base"],
+            "architecture": self.folder.config.architecture,
             "model": to_mapping(self.folder.config),
             "protocol": metrics["protocol"],
             "precision": metrics["precision"],
@@ -98,6 +108,11 @@ class TrainedModel:
         """The score that chose the epoch, and the loss."""
         scores: dict[str, float] = self.folder.metrics["validation"]
         return scores
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """The score that chose the epoch, after every one."""
+        return tuple(epoch["score"] for epoch in self.folder.metrics["history"])
 
     @cached_property
     def plan(self) -> Plan:
@@ -121,8 +136,8 @@ class TrainedModel:
 
     def size(self, precision: str) -> Bytes:
         """What the export states; float as the paper counts, with the head."""
-        stated = self.report
         if precision == "int8":
+            stated = self.report
             return Bytes(
                 stated["constants"],
                 arena=stated["arena"],
@@ -130,14 +145,20 @@ class TrainedModel:
                 tokenizer=stated["tokenizer"],
                 code=stated["code_margin"],
             )
-        counted = paper(self.folder.config)
-        head = 4 * self.folder.outputs * (self.folder.config.hidden_size + 1)
-        return Bytes(counted.weights + head, arena=counted.activations, tokenizer=stated["tokenizer"])
+        from embbert.emit.tokenizer_c import tokenizer_bytes  # noqa: PLC0415
+        from embbert.text.tables import tables_of  # noqa: PLC0415
+
+        counted = paper(self.shape)
+        head = 4 * self.folder.outputs * (self.shape.hidden_size + 1)
+        tables = tokenizer_bytes(tables_of(self.folder.tokenizer))
+        return Bytes(counted.weights + head, arena=counted.activations, tokenizer=tables)
 
     def work(self, precision: str, rows: Examples) -> Work | None:  # noqa: ARG002 - the same sums
-        """Multiply-accumulates at the mean length of the rows."""
+        """Multiply-accumulates at the mean length of the rows; of what has no integer model, none are known."""
+        if not self.shape.integer:
+            return None
         tokens = float(np.mean([len(row) for row in self._ids(rows)]))
-        return Work(tokens, macs(self.folder.config, self.folder.outputs, round(tokens)))
+        return Work(tokens, macs(self.shape, self.folder.outputs, round(tokens)))
 
     def _ids(self, rows: Examples) -> list[list[int]]:
         length = self.folder.config.max_length
@@ -147,7 +168,7 @@ class TrainedModel:
         from embbert.models.heads import SequenceModel, load_arrays  # noqa: PLC0415
         from embbert.train.evaluate import float_logits  # noqa: PLC0415
 
-        network = SequenceModel(self.folder.config, self.folder.outputs)
+        network = SequenceModel(self.shape, self.folder.outputs)
         load_arrays(network, self.folder.weights())
         return float_logits(network, self._ids(rows))
 
@@ -167,11 +188,32 @@ class TrainedModel:
 
 
 EMBBERT = (
-    Embbert("embbert-base", "EmbBERT from the base that training starts from by default.", "embbert-base"),
-    Embbert("embbert-paper", "EmbBERT from the base with the layers of the paper.", "embbert-paper"),
-    Embbert(
+    Finetuned("embbert-base", "EmbBERT from the base that training starts from by default.", "embbert-base"),
+    Finetuned("embbert-paper", "EmbBERT from the base with the layers of the paper.", "embbert-paper"),
+    Finetuned(
         "embbert-scratch",
         "EmbBERT from scratch, a vocabulary of its own, centred kernels, mean pooling.",
         None,
     ),
 )
+
+
+def found_bases(folder: Path) -> tuple[Finetuned, ...]:
+    """A system of every base in a folder, by the names of their folders, sorted.
+
+    Raises:
+        UsageError: there is no such folder, or no base in it.
+        ModelError: a base is damaged.
+    """
+    from embbert.bases import BASE, base_shape  # noqa: PLC0415 - only if there are any
+
+    places = sorted(file.parent for file in folder.glob(f"[!.]*/{BASE}"))
+    if not places:
+        raise UsageError(f"{folder} holds no folders of bases, which  embbert pretrain  makes")
+    found = []
+    for place in places:
+        config = base_shape(str(place)).config
+        precisions = ("float", "int8") if config.integer else ("float",)
+        title = f"From the base of that name: {config.architecture}, {config.parameter_count:,} parameters."
+        found.append(Finetuned(place.name, title, str(place.resolve()), precisions))
+    return tuple(found)

@@ -1,0 +1,113 @@
+"""Draws score against bytes or work: numbered points, the front, and a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from embbert.bench.dummy import Dummy
+from embbert.bench.pareto import front
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from embbert.bench.pareto import Axis, Point
+
+# Where the number of a point may stand, in points of print from it, the best place first.
+_PLACES = [(9, 9), (-9, 9), (9, -9), (-9, -9), (0, 13), (0, -13), (14, 0), (-14, 0), (18, 18), (-18, -18)]
+_PLACES += [(x, y) for y in (26, -26, 38, -38) for x in (0, 18, -18, 30, -30)]
+_APART = 13.0
+
+INTEGER, FLOAT, PAPER = "C0", "C7", "C1"
+"""Colours: integer programs, floating point, the paper."""
+
+
+def scatter(figure: Any, title: str, points: Sequence[Point], axis: Axis) -> None:  # noqa: ANN401 - no types
+    """Draw points, the front, and a key with names, scores and costs.
+
+    The dummy is in the key only, for it would squeeze all others into a corner.
+    """
+    shown = [one for one in points if one.cost and not one.name.startswith(f"{Dummy().name} ")]
+    shown = shown or [one for one in points if one.cost]
+    axes, key = figure.subplots(1, 2, width_ratios=(3, 2))
+    best = front({one.name: (one.cost or 0, one.score.value) for one in shown if not one.published})
+    steps = [(one.cost, one.score.value) for name in best for one in shown if one.name == name]
+    if steps:
+        axes.step(*zip(*steps, strict=True), where="post", color="C2", alpha=0.6, zorder=1)
+    for one in shown:
+        color = PAPER if one.published else INTEGER if one.name.endswith(" int8") else FLOAT
+        axes.errorbar(
+            one.cost,
+            one.score.value,
+            yerr=one.score.std or 0.0,
+            fmt="D" if one.published else "o",
+            fillstyle="none" if one.published else "full",
+            color=color,
+            ecolor=color,
+            capsize=2,
+            elinewidth=0.8,
+            markersize=5,
+        )
+    axes.set_xscale("log")
+    axes.margins(0.12, 0.12)
+    axes.set_xlabel(axis.label, fontsize=9)
+    axes.set_ylabel("%")
+    axes.set_title(title, fontsize=11)
+    axes.grid(alpha=0.25, which="both")
+    _legend(axes, published=any(one.published for one in shown))
+    figure.canvas.draw()  # places depend on the limits
+    _number(axes, shown)
+    key.axis("off")
+    key.text(
+        0,
+        1,
+        "\n".join(_key(points, shown, axis, best)),
+        va="top",
+        family="monospace",
+        fontsize=7.5 if len(points) <= 36 else 270 / len(points),
+        transform=key.transAxes,
+    )
+
+
+def _key(points: Sequence[Point], shown: Sequence[Point], axis: Axis, best: Sequence[str]) -> list[str]:
+    costs = ["–" if one.cost is None else f"{one.cost:,.0f}" for one in points]
+    width = max([len(axis.unit), *map(len, costs)])
+    lines = [f"  #      %  {axis.unit:>{width}}"]
+    for one, cost in zip(points, costs, strict=True):
+        number = f"{shown.index(one) + 1:3d}" if one in shown else "  –"
+        mark = " *" if one.name in best else ""
+        lines.append(f"{number}  {one.score.value:5.2f}  {cost:>{width}}  {one.name}{mark}")
+    lines += ["", "* on the Pareto front", *axis.notes]
+    return [*lines, *(["‡ in doubt, see the tables"] if any("‡" in one.name for one in points) else [])]
+
+
+def _legend(axes: Any, *, published: bool) -> None:  # noqa: ANN401
+    """What the colours mean."""
+    axes.plot([], [], color="C2", alpha=0.6, label="Pareto front")
+    axes.plot([], [], "o", color=INTEGER, markersize=5, label="integer C")
+    axes.plot([], [], "o", color=FLOAT, markersize=5, label="floating point")
+    if published:
+        axes.plot([], [], "D", color=PAPER, markersize=5, fillstyle="none", label="as published")
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _number(axes: Any, points: Sequence[Point]) -> None:  # noqa: ANN401
+    """A number at each point, where it lies on no other number or point if there is such a place."""
+    scale = axes.figure.dpi / 72  # places are in points of print, which pixels are more than
+    at = [axes.transData.transform((one.cost, one.score.value)) / scale for one in points]
+    taken = [(float(x), float(y)) for x, y in at]
+
+    def room(x: float, y: float) -> float:
+        return min((x - a) ** 2 + (y - b) ** 2 for a, b in taken)
+
+    for number, (x, y) in enumerate(list(taken), start=1):
+        place = next((p for p in _PLACES if room(x + p[0], y + p[1]) >= _APART**2 / 2), _PLACES[0])
+        taken.append((x + place[0], y + place[1]))
+        axes.annotate(
+            str(number),
+            (points[number - 1].cost, points[number - 1].score.value),
+            xytext=place,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=7.5,
+        )
