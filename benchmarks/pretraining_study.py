@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 FOLDER = RESULTS / "pretraining_study"
 PICTURE = Path(__file__).parents[1] / "docs" / "pretraining-study.png"
 TOKENS = 6_000_000
-CENTRED: dict[str, Any] = {"residual": True, "causal_conv": False, "pooling": "mean"}
 PAPER: dict[str, Any] = {}
 CENTRED: dict[str, Any] = {"causal_conv": False, "pooling": "mean"}
 RESIDUAL: dict[str, Any] = {**CENTRED, "residual": True}
