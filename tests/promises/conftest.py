@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import folders
+import linears
 from embbert.emit.c99 import export_c
 from embbert.quant.plan_io import load_plan
 
@@ -20,11 +21,13 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exports(model, tmp_path_factory):
-    """Folders of C by how the weights are carried. Tests that damage them work on copies."""
+    """Folders of C by how the weights are carried, and a linear model. Tests that damage them work on copies."""
     place = tmp_path_factory.mktemp("exports")
     for weights in ("constants", "blob"):
         export_c(*model, place / weights, weights=weights)
-    return {"constants": place / "constants", "blob": place / "blob"}
+    linear = linears.linear_folder(place / "model", pair=True)
+    export_c(linear, load_plan(linear), place / "linear", weights="blob")
+    return {name: place / name for name in ("constants", "blob", "linear")}
 
 
 @pytest.fixture(scope="session")

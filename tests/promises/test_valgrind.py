@@ -11,11 +11,12 @@ import pytest
 import embbert
 import factory
 import folders
+import linears
 import plans
 from embbert.emit.c99 import export_c
 from embbert.emit.tokenizer_c import tokenizer_source
 from embbert.quant.plan_io import load_plan
-from embbert.text.tables import tokenizer_tables
+from embbert.text.tables import ngram_tables, tokenizer_tables
 from embbert.verify.program import Export, Program, Question, replies
 from embbert.verify.toolchain import find_compiler
 
@@ -125,6 +126,16 @@ def test_any_bytes_are_a_text_for_the_tokenizer_alone(tmp_path):
         [f"-DVOCAB_SIZE={tokenizer.vocab_size}", f"-I{RUNTIME}", *map(str, sources)],
     )
     # Room for some ids, and a cut after some bytes for the two texts of a pair.
+    inputs = [bytes([size % 41, size % 7]) + text for size, text in enumerate(TEXTS)]
+    assert watched(program, fed(inputs)) == b"all done\n"
+
+
+def test_any_bytes_are_a_text_for_the_ngrams_alone(tmp_path):
+    tokenizer = linears.tokenizer_of(pair=True)
+    (tmp_path / "tables.c").write_text(tokenizer_source(ngram_tables(tokenizer), "fuzzed"))
+    sources = [RUNTIME / "embbert_ngrams.c", tmp_path / "tables.c"]
+    defined = f"-DVOCAB_SIZE={tokenizer.vocab_size}"
+    program = target(tmp_path, "fuzz_ngrams.c", [defined, f"-I{RUNTIME}", *map(str, sources)])
     inputs = [bytes([size % 41, size % 7]) + text for size, text in enumerate(TEXTS)]
     assert watched(program, fed(inputs)) == b"all done\n"
 

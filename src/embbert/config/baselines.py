@@ -124,7 +124,7 @@ class EmbedderConfig(BackboneConfig):
 
 @dataclass(frozen=True)
 class MambaConfig(LayeredConfig):
-    """Mamba: gated selective state spaces, run over the text in both directions or in one.
+    """Mamba: gated selective state spaces, run over the text from its beginning to its end.
 
     Attributes:
         expansion: e, the scan is d·e wide.

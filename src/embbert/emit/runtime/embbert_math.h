@@ -128,19 +128,19 @@ static inline uint32_t embbert_bit_length(uint64_t value)
 static inline int32_t embbert_inverse_root(uint64_t sum, uint32_t *shift)
 {
     const uint32_t bits = embbert_bit_length(sum);
-    uint32_t even, scaled;
+    uint32_t even, leading;
 
     /* An even shift brings the sum into 2^30 .. 2^32 - 1; half of it is undone after the root. */
     if (bits >= 31u) {
         even = (bits - 31u) & ~1u;
-        scaled = (uint32_t)(sum >> even);
+        leading = (uint32_t)(sum >> even);
         *shift += even / 2u;
     } else {
         even = (32u - bits) & ~1u;
-        scaled = (uint32_t)(sum << even);
+        leading = (uint32_t)(sum << even);
         *shift -= even / 2u;
     }
-    return INT32_MAX / (int32_t)embbert_isqrt(scaled);
+    return INT32_MAX / (int32_t)embbert_isqrt(leading);
 }
 
 static inline uint32_t embbert_smaller(uint32_t a, uint32_t b)
