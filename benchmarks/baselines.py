@@ -37,6 +37,8 @@ MODELS = {
     "bert-efficient": "bert-efficient",
     "nanobert-efficient": "nanobert-efficient",
     "mamba": "mamba",
+    "embbert-nano": "nano",
+    "embbert-tiny": "tiny",
 }
 """Presets by the name of the base."""
 

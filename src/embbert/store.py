@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embbert.config import LinearConfig, to_mapping
-from embbert.errors import ModelError
+from embbert.errors import ModelError, UsageError
 from embbert.files import check_place, json_bytes, read_object, replace_folder
 from embbert.shape import (
     CARD,
@@ -85,10 +85,16 @@ class ModelFolder:
         """Arrays (int8, int16, int32) and description of the integer model, for `quant.plan_io`.
 
         Raises:
+            UsageError: the architecture runs in float only.
             ModelError: the model is not quantised yet, or a file is damaged.
         """
         from embbert.tensors import read_tensors  # noqa: PLC0415 - see the module's docstring
 
+        if not self.config.integer:
+            raise UsageError(
+                f"{self.path}: {self.config.architecture} runs in float only, it has no integer model\n"
+                "  predict and eval run it with --float"
+            )
         if not (self.path / QUANT).exists() and not (self.path / INTEGER_WEIGHTS).exists():
             raise ModelError(
                 f"{self.path} is not quantised yet: run  embbert quantize {self.path} --calibrate FILE"

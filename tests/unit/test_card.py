@@ -22,6 +22,13 @@ def test_everything_else_is_listed_nested():
     assert "## Measured" not in text
 
 
+def test_the_course_of_the_training_is_left_to_the_metrics():
+    text = card({"seed": 3, "history": [{"epoch": 1, "score": 0.5}]})
+    assert "* seed: 3\n" in text
+    assert "history" not in text
+    assert "epoch" not in text
+
+
 def test_bytes_are_those_of_the_footprint():
     sizes = deployed(factory.small_config(), 2)
     text = card()

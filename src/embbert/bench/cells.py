@@ -137,6 +137,7 @@ class Cell:
         seed: of everything random.
         settings: whatever else decides the result.
         validation: scores on held-out training rows.
+        curve: one of them after every epoch; empty if there are no epochs.
         data: what was learned from and measured on.
         precisions: results by precision.
         train_seconds: wall time of `fit`.
@@ -156,6 +157,7 @@ class Cell:
     seed: int
     settings: dict[str, Any]
     validation: dict[str, float]
+    curve: tuple[float, ...]
     data: Data
     precisions: dict[str, Measured]
     train_seconds: float

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING, Any
 
-from embbert.bench.scatter import FLOAT, INTEGER, PAPER
+from embbert.bench.scatter import FLOATS, INTEGERS, PUBLISHED, log_axis
 from embbert.bench.summary import (
     average,
     averages,
+    cells_of,
     columns,
     figures,
     published,
     sizes,
     suites,
 )
+from embbert.bench.work import INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +32,7 @@ FAMILY = "EmbBERT"
 
 
 def panels(cells: Sequence[Cell], systems: Sequence[str]) -> tuple[list[Average], dict[str, str]]:
-    """Averages that a member has, and titles by name of the test sets that one has, in the order of the tables."""
+    """Averages that a member has, and titles by name of the test sets that one has, as in the tables."""
     mine = [cell for cell in cells if cell.system in systems]
     found = figures(mine).values()
     means = [mean for suite in suites(mine) for mean in averages(suite, mine)]
@@ -44,12 +47,11 @@ def line(
     cells: Sequence[Cell], systems: Sequence[str], precision: str, tests: Sequence[str]
 ) -> list[tuple[int, Figure, str]]:
     """(bytes, score, name) of the members that have all the tests, the smallest first."""
-    most, found = sizes(cells), figures(cells)
+    most, found = sizes(cells_of(tests, cells)), figures(cells)
     members = [
         (most[system, precision].total, score, system)
         for system in systems
-        if (system, precision) in found
-        and (score := average(found[system, precision], tests)) is not None
+        if (system, precision) in found and (score := average(found[system, precision], tests)) is not None
     ]
     return sorted(members, key=lambda member: member[0])
 
@@ -106,7 +108,10 @@ def _panel(
     named: bool,
 ) -> None:
     size = 5 if named else 3.5
-    precisions = list(dict.fromkeys(precision for cell in cells for precision in cell.precisions))
+    precisions = sorted(
+        {precision for cell in cells for precision in cell.precisions if cell.system in systems}
+    )
+    named_by = precisions[-1]
     for precision in precisions:
         members = line(cells, systems, precision, tests)
         if not members:
@@ -114,47 +119,54 @@ def _panel(
         axes.errorbar(
             [bytes_ for bytes_, _, _ in members],
             [score.value for _, score, _ in members],
-            yerr=[score.std or 0.0 for _, score, _ in members],
+            yerr=[_spread(score) for _, score, _ in members],
             fmt="o-",
-            color=INTEGER if precision == "int8" else FLOAT,
+            color=(INTEGERS if precision == INTEGER else FLOATS).color,
             capsize=2,
             linewidth=1.2,
             elinewidth=0.8,
             markersize=size,
             label=precision,
         )
-        if named and precision == precisions[-1]:
+        if named and precision == named_by:
             for bytes_, score, system in members:
                 axes.annotate(
                     system,
                     (bytes_, score.value),
-                    xytext=(4, -5),
+                    xytext=(-6, 0),
                     textcoords="offset points",
-                    rotation=-25,
-                    rotation_mode="anchor",
-                    va="top",
+                    ha="right",
+                    va="center",
                     fontsize=7,
                 )
-    for doubt, marker in ((False, "D"), (True, "v")):
+    for doubt, marker in ((False, PUBLISHED.marker), (True, "v")):
         theirs = [(bytes_, score) for bytes_, score, doubtful in published_line(tests) if doubtful == doubt]
         if theirs:
             axes.errorbar(
                 [bytes_ for bytes_, _ in theirs],
                 [score.value for _, score in theirs],
-                yerr=[score.std or 0.0 for _, score in theirs],
+                yerr=[_spread(score) for _, score in theirs],
                 fmt=marker,
-                fillstyle="none",
-                color=PAPER,
+                fillstyle=PUBLISHED.fill,
+                color=PUBLISHED.color,
                 capsize=2,
                 elinewidth=0.8,
                 markersize=size,
                 label="EmbBERT as published" + (", other rows than here" if doubt else ""),
             )
-    axes.set_xscale("log")
+    log_axis(axes)
     axes.margins(0.1, 0.15)
+    if named:  # room for the names, which stand to the left
+        low, high = axes.get_xlim()
+        axes.set_xlim(low * (low / high) ** 0.35, high)
     axes.set_title(title, fontsize=10 if named else 8.5)
     axes.tick_params(labelsize=8 if named else 7)
     axes.grid(alpha=0.25)
+
+
+def _spread(score: Figure) -> float:
+    """Length of the error bar; that of a single run is not drawn."""
+    return nan if score.std is None else score.std
 
 
 def _figures(row: PublishedRow) -> dict[str, Figure]:

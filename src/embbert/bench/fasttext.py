@@ -211,7 +211,7 @@ class Quantized:
 
     @property
     def curve(self) -> tuple[float, ...]:
-        """fastText does not tell what it scores between its epochs."""
+        """Not known: it cannot be asked between its epochs."""
         return ()
 
     def answers(self, precision: str, rows: Examples) -> NDArray[Any]:  # noqa: ARG002 - there is one

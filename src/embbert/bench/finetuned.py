@@ -154,7 +154,7 @@ class TrainedModel:
         return Bytes(counted.weights + head, arena=counted.activations, tokenizer=tables)
 
     def work(self, precision: str, rows: Examples) -> Work | None:  # noqa: ARG002 - the same sums
-        """Multiply-accumulates at the mean length of the rows; of what has no integer model, none are known."""
+        """Multiply-accumulates at the mean length of the rows; not known of what has no integer model."""
         if not self.shape.integer:
             return None
         tokens = float(np.mean([len(row) for row in self._ids(rows)]))

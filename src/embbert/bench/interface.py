@@ -68,7 +68,7 @@ class Fitted(Protocol):
 
     @property
     def curve(self) -> tuple[float, ...]:
-        """Score on these rows after every epoch, by the metric that chose one; empty if there are no epochs."""
+        """Score on these rows after every epoch, by the metric that chose one; () without epochs."""
 
     def answers(self, precision: str, rows: Examples) -> NDArray[Any]:
         """[n] class numbers (positions in `label_names` of the training rows), or values.

@@ -95,6 +95,7 @@ def measure_cell(card: TaskCard, system: System, seed: int, results: Path, work:
         seed=seed,
         settings=fitted.settings,
         validation=fitted.validation,
+        curve=fitted.curve,
         data=Data(
             train=_origin(rows.train),
             tests={

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embbert.bench.dummy import Dummy
 from embbert.bench.pareto import front
+from embbert.bench.work import INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +18,19 @@ _PLACES = [(9, 9), (-9, 9), (9, -9), (-9, -9), (0, 13), (0, -13), (14, 0), (-14,
 _PLACES += [(x, y) for y in (26, -26, 38, -38) for x in (0, 18, -18, 30, -30)]
 _APART = 13.0
 
-INTEGER, FLOAT, PAPER = "C0", "C7", "C1"
-"""Colours: integer programs, floating point, the paper."""
+
+class Look(NamedTuple):
+    """How a kind of competitor is drawn."""
+
+    label: str
+    color: str
+    marker: str
+    fill: str
+
+
+INTEGERS = Look("integer C", "C0", "o", "full")
+FLOATS = Look("floating point", "C7", "o", "full")
+PUBLISHED = Look("as published", "C1", "D", "none")
 
 
 def scatter(figure: Any, title: str, points: Sequence[Point], axis: Axis) -> None:  # noqa: ANN401 - no types
@@ -34,26 +46,24 @@ def scatter(figure: Any, title: str, points: Sequence[Point], axis: Axis) -> Non
     if steps:
         axes.step(*zip(*steps, strict=True), where="post", color="C2", alpha=0.6, zorder=1)
     for one in shown:
-        color = PAPER if one.published else INTEGER if one.name.endswith(" int8") else FLOAT
+        look = _look(one)
         axes.errorbar(
             one.cost,
             one.score.value,
-            yerr=one.score.std or 0.0,
-            fmt="D" if one.published else "o",
-            fillstyle="none" if one.published else "full",
-            color=color,
-            ecolor=color,
+            yerr=one.score.std,
+            fmt=look.marker,
+            fillstyle=look.fill,
+            color=look.color,
             capsize=2,
             elinewidth=0.8,
             markersize=5,
         )
-    axes.set_xscale("log")
+    log_axis(axes)
     axes.margins(0.12, 0.12)
     axes.set_xlabel(axis.label, fontsize=9)
     axes.set_ylabel("%")
     axes.set_title(title, fontsize=11)
     axes.grid(alpha=0.25, which="both")
-    _legend(axes, published=any(one.published for one in shown))
     figure.canvas.draw()  # places depend on the limits
     _number(axes, shown)
     key.axis("off")
@@ -66,6 +76,22 @@ def scatter(figure: Any, title: str, points: Sequence[Point], axis: Axis) -> Non
         fontsize=7.5 if len(points) <= 36 else 270 / len(points),
         transform=key.transAxes,
     )
+    _legend(key, shown)
+
+
+def log_axis(axes: Any) -> None:  # noqa: ANN401
+    """A logarithmic x axis whose ticks say 500 k and 2 M."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter  # noqa: PLC0415 - optional
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _look(one: Point) -> Look:
+    return PUBLISHED if one.published else INTEGERS if one.name.endswith(f" {INTEGER}") else FLOATS
 
 
 def _key(points: Sequence[Point], shown: Sequence[Point], axis: Axis, best: Sequence[str]) -> list[str]:
@@ -80,14 +106,12 @@ def _key(points: Sequence[Point], shown: Sequence[Point], axis: Axis, best: Sequ
     return [*lines, *(["‡ in doubt, see the tables"] if any("‡" in one.name for one in points) else [])]
 
 
-def _legend(axes: Any, *, published: bool) -> None:  # noqa: ANN401
-    """What the colours mean."""
-    axes.plot([], [], color="C2", alpha=0.6, label="Pareto front")
-    axes.plot([], [], "o", color=INTEGER, markersize=5, label="integer C")
-    axes.plot([], [], "o", color=FLOAT, markersize=5, label="floating point")
-    if published:
-        axes.plot([], [], "D", color=PAPER, markersize=5, fillstyle="none", label="as published")
-    axes.legend(loc="lower right", fontsize=8)
+def _legend(key: Any, points: Sequence[Point]) -> None:  # noqa: ANN401
+    """What the colours mean, below the key: in the picture it would hide points."""
+    key.plot([], [], color="C2", alpha=0.6, label="Pareto front")
+    for look in dict.fromkeys(_look(one) for one in points):
+        key.plot([], [], look.marker, color=look.color, fillstyle=look.fill, markersize=5, label=look.label)
+    key.legend(loc="lower left", fontsize=8, ncols=2)
 
 
 def _number(axes: Any, points: Sequence[Point]) -> None:  # noqa: ANN401

@@ -211,6 +211,11 @@ def full_title(mean: Average, cells: Sequence[Cell]) -> str:
     return f"{mean.title}: {', '.join(titles[test] for test in mean.tests)}"
 
 
+def cells_of(tests: Sequence[str], cells: Sequence[Cell]) -> list[Cell]:
+    """The results of these test sets."""
+    return [cell for cell in cells if not cell.data.tests.keys().isdisjoint(tests)]
+
+
 def sizes(cells: Iterable[Cell]) -> dict[Competitor, Size]:
     """The most bytes that each competitor took over the results."""
     most: dict[Competitor, Size] = {}

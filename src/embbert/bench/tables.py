@@ -75,7 +75,9 @@ def markdown(table: ResultTable) -> str:
     """The table as Markdown, ending in a line break."""
     lines = [f"## {table.title}", "", _line(table.header), "|---|---|" + "---:|" * (len(table.header) - 2)]
     lines += [_line(row.cells) for row in table.rows]
-    lines += ["", *(f"{_escaped(note)}\\" for note in table.notes[:-1]), *map(_escaped, table.notes[-1:])]
+    notes = [_escaped(note) for note in table.notes]
+    if notes:
+        lines += ["", *(f"{note}\\" for note in notes[:-1]), notes[-1]]
     return "\n".join(lines) + "\n"
 
 

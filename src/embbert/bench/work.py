@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from embbert.bench.summary import Competitor
     from embbert.boards.estimate import Kernels
 
+INTEGER = "int8"
+"""The precision of what runs as integer C."""
+
 UNCOUNTED = ("linear",)
-"""Architectures of integer C whose instructions do not follow from the ratio: they hash more than they multiply."""
+"""Architectures whose instructions do not follow from the ratio: they hash more than they multiply."""
 
 
 def kernels(core: str) -> Kernels:
@@ -31,7 +34,7 @@ def kernels(core: str) -> Kernels:
 
 
 def macs(cells: Sequence[Cell]) -> dict[Competitor, dict[str, float]]:
-    """Mean over seeds of the multiply-accumulates at a test's mean length; tests without known work are absent."""
+    """Multiply-accumulates at a test's mean length, mean over seeds; tests without known work are absent."""
     found: dict[Competitor, dict[str, list[float | None]]] = {}
     for cell in cells:
         for precision, measured in cell.precisions.items():
@@ -45,7 +48,7 @@ def macs(cells: Sequence[Cell]) -> dict[Competitor, dict[str, float]]:
 
 
 def instructions(cells: Sequence[Cell], core: str) -> dict[Competitor, dict[str, float]]:
-    """Multiply-accumulates times the ratio counted on the core, of what runs as integer C with such kernels."""
+    """Multiply-accumulates times the core's ratio, of what runs as integer C with such kernels."""
     ratio = kernels(core).instructions_per_mac
     ours = {
         cell.system
@@ -55,7 +58,7 @@ def instructions(cells: Sequence[Cell], core: str) -> dict[Competitor, dict[str,
     return {
         (system, precision): {test: ratio * count for test, count in mine.items()}
         for (system, precision), mine in macs(cells).items()
-        if system in ours and precision == "int8"
+        if system in ours and precision == INTEGER
     }
 
 

@@ -158,7 +158,7 @@ def plot(
         typer.Option(metavar="A,B", help="Also a scale family: these systems, scores against bytes."),
     ] = None,
 ) -> None:
-    """Draw scores against bytes and work with their Pareto fronts, learning curves, and what else is asked for."""
+    """Draw scores against bytes and work with their Pareto fronts, learning curves, and what is asked for."""
     from embbert.bench.cells import read_cells
     from embbert.bench.plots import draw, pictures
 

@@ -7,42 +7,48 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embbert.errors import UsageError
+from embbert.config import BackboneConfig
+from embbert.errors import MissingExtraError, UsageError
 from embbert.quant.float_model import forward
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import run
 from embbert.quant.spec import LOGIT_ONE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from embbert.data import Examples
     from embbert.quant.spec import Plan
     from embbert.store import ModelFolder
 
+    Run = Callable[[list[int]], NDArray[np.float64]]
+
 
 class Predictor:
     """Runs a model folder on texts: the integer model, or the float weights it came from.
+
+    NumPy does all of it, but for architectures that run in float only: those need torch.
 
     Args:
         folder: the model.
         floating: use the float weights.
 
     Raises:
+        UsageError: the integer model of an architecture that has none.
         ModelError: a file of the model is absent or damaged.
+        MissingExtraError: torch is needed and not installed.
     """
 
     def __init__(self, folder: ModelFolder, *, floating: bool) -> None:
         self.folder = folder
-        self._plan: Plan | None = None if floating else load_plan(folder)
-        self._weights = folder.weights() if floating else {}
+        self._run = _float(folder) if floating else _integer(load_plan(folder))
 
     def logits(self, text: str, pair: str | None = None) -> NDArray[np.float64]:
         """Logits [classes] in real units; a text beyond `max_length` tokens is cut."""
         ids = self.folder.tokenizer.encode(text, pair, max_length=self.folder.config.max_length)
-        if self._plan is None:
-            return forward(self.folder.config, self._weights, ids).astype(np.float64)
-        return run(self._plan, ids).astype(np.float64) / LOGIT_ONE
+        return self._run(ids)
 
     def answer(self, text: str, pair: str | None = None) -> Answer:
         """The label with the largest logit (the first of equals), or the value of a regression."""
@@ -52,6 +58,26 @@ class Predictor:
         best = int(logits.argmax())
         share = np.exp(logits - logits[best])
         return Answer(text, pair, self.folder.labels[best], float(1.0 / share.sum()), logits)
+
+
+def _integer(plan: Plan) -> Run:
+    return lambda ids: run(plan, ids).astype(np.float64) / LOGIT_ONE
+
+
+def _float(folder: ModelFolder) -> Run:
+    config, weights = folder.config, folder.weights()
+    if config.integer:
+        return lambda ids: forward(config, weights, ids).astype(np.float64)
+    try:
+        from embbert.models.heads import SequenceModel, load_arrays
+        from embbert.train.evaluate import float_logits
+    except ImportError as error:
+        raise MissingExtraError(f"running {config.architecture}", "train") from error
+    if not isinstance(config, BackboneConfig):
+        raise AssertionError(f"{config.architecture} has no network")
+    network = SequenceModel(config, folder.outputs)
+    load_arrays(network, weights)
+    return lambda ids: np.asarray(float_logits(network, [ids])[0], dtype=np.float64)
 
 
 def check_inputs(folder: ModelFolder, examples: Examples) -> None:

@@ -117,6 +117,11 @@ def _size_in_float(model: str, config: "BackboneConfig", as_json: bool, asked: d
     )
 
 
+def _millions(count: int) -> str:
+    """`13.5 M`, but small numbers as they are."""
+    return f"{count / 1e6:.1f} M" if count >= 100_000 else f"{count:,}"
+
+
 def _paper(found: "PaperBytes") -> dict[str, int]:
     return {**dataclasses.asdict(found), "total": found.total, "quantized_total": found.quantized_total}
 
@@ -194,5 +199,5 @@ def _print_tables(
         )
     arena = ", ".join(f"{name} {count:,}" for name, count in deployed.arena.items())
     typer.echo(f"Arena: {arena}.")
-    work = ", ".join(f"{count / 1e6:.1f} M at {tokens} tokens" for tokens, count in macs.items())
+    work = ", ".join(f"{_millions(count)} at {tokens} tokens" for tokens, count in macs.items())
     typer.echo(f"Multiply-accumulates: {work}.")

@@ -67,11 +67,15 @@ def make_cell(
     card=1,
     confusion=((1, 2), (3, 4)),
     title=None,
+    curve=(),
+    macs=7,
+    settings=None,
+    interval=(0.0, 1.0),
 ):
     names = tests or {task: value}
     scores = {
         name: Scores(
-            10, {metric: score}, Interval(0.0, 1.0), score if published is None else published, confusion
+            10, {metric: score}, Interval(*interval), score if published is None else published, confusion
         )
         for name, score in names.items()
     }
@@ -89,13 +93,14 @@ def make_cell(
         averaged=averaged,
         system=system,
         seed=seed,
-        settings={"answer": 1},
+        settings={"answer": 1} if settings is None else settings,
         validation={},
+        curve=curve,
         data=Data(Origin("x:train", 20, "t"), origins, split, LABELS, partial),
         precisions={
             precision: Measured(
                 Bytes(size, arena=10, stack=None, tokenizer=5),
-                dict.fromkeys(names, Work(4.0, 7)),
+                dict.fromkeys(names, None if macs is None else Work(4.0, macs)),
                 scores,
                 0.5,
             )

@@ -72,7 +72,27 @@ def test_tables_go_to_stdout_or_into_a_page(cli, results, tmp_path, cell):
 def test_plots_are_named_on_stdout(cli, results, tmp_path):
     pytest.importorskip("matplotlib")
     done = cli("bench", "plot", results, "-o", tmp_path / "p")
-    assert done.out == f"{tmp_path / 'p' / 'bytes-shared.png'}\n"
+    assert done.out == "".join(f"{tmp_path / 'p' / kind}-shared.png\n" for kind in ("bytes", "work"))
+
+
+def test_a_family_and_instructions_are_drawn_if_asked_for(cli, results, tmp_path, cell):
+    pytest.importorskip("matplotlib")
+    ours = {"precision": "int8", "settings": {"architecture": "embbert"}, "curve": (0.25, 0.5)}
+    write_cell(results, cell(system="small", **ours))
+    line = ["bench", "plot", results, "-o", tmp_path / "p", "--core", "cortex-m4", "--family", "small,dummy"]
+    done = cli(*line, "--cell", "limit.dummy.0")
+    assert [line.rsplit("/", 1)[1] for line in done.out.splitlines()] == [
+        "bytes-shared.png",
+        "work-shared.png",
+        "instructions-cortex-m4-shared.png",
+        "curves-snips.png",
+        "family.png",
+        "confusion-limit-dummy-0-float.png",
+    ]
+    done = cli("bench", "plot", results, "-o", tmp_path / "q", "--family", "small")
+    assert (done.code, (tmp_path / "q").exists()) == (2, False)
+    assert "--family takes the names of two systems or more" in done.err
+    assert "no core is called 'm4'" in cli("bench", "plot", results, "-o", "q", "--core", "m4").err
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def rows(targets, task="classify"):
 def test_the_most_frequent_class_the_first_of_equals(tmp_path, targets, answer):
     fitted = Dummy().fit(rows(targets), metric="accuracy", seed=0, folder=tmp_path)
     assert fitted.answers("float", rows("aaaa")).tolist() == [answer] * 4
-    assert fitted.settings == {"answer": answer}
+    assert (fitted.settings, fitted.curve) == ({"answer": answer}, ())
     assert (fitted.size("float").total, fitted.work("float", rows("a")).macs) == (2, 0)
 
 

@@ -80,6 +80,7 @@ def test_one_seed_makes_one_file_and_another_another(installed, tmp_path):
 
 def test_settings_say_how_to_make_it_again(installed, tmp_path):
     fitted = fit(tmp_path / "a", classify(), recipes=QUICK, seed=3)
+    assert fitted.curve == ()
     settings = json.loads(json.dumps(fitted.settings))
     assert settings["recipe"] == asdict(QUICK[0])
     assert settings["recipes"] == [asdict(recipe) for recipe in QUICK]

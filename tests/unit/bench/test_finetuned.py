@@ -21,6 +21,7 @@ METRICS = {
     "protocol": {"seed": 3},
     "precision": "float32",
     "validation": {"accuracy": 0.5, "loss": 1.0},
+    "history": [{"epoch": 1, "score": 0.25, "loss": 2.0}, {"epoch": 2, "score": 0.5, "loss": 1.0}],
 }
 
 
@@ -64,7 +65,9 @@ def test_int8_answers_are_those_of_the_integer_model(trained, interpreted):
     assert np.array_equal(trained.answers("int8", rows()), predict(plan, ids).argmax(axis=1))
     assert trained.settings["rows_compared_with_specification"] == len(folders.TEXTS)
     assert trained.settings["protocol"] == {"seed": 3}
+    assert trained.settings["architecture"] == "embbert"
     assert trained.validation == {"accuracy": 0.5, "loss": 1.0}
+    assert trained.curve == (0.25, 0.5)
 
 
 def test_values_of_pairs_from_compiled_c(tmp_path):

@@ -26,6 +26,7 @@ class Spy:
     precisions: tuple = ("good", "bad")
     settings: dict = field(default_factory=dict)
     validation: dict = field(default_factory=lambda: {"accuracy": 0.5})
+    curve: tuple = (0.25, 0.5)
     seen: list = field(default_factory=list)
 
     def fit(self, train, *, metric, seed, folder):
@@ -64,7 +65,7 @@ def test_a_system_never_sees_what_it_is_measured_by(made):
 def test_a_result_says_everything(made):
     _, out, cell = made
     assert (cell.settings, cell.seed) == ({"metric": "accuracy", "seed": 5, "empty": True}, 5)
-    assert cell.validation == {"accuracy": 0.5}
+    assert (cell.validation, cell.curve) == ({"accuracy": 0.5}, (0.25, 0.5))
     good, bad = cell.precisions["good"], cell.precisions["bad"]
     assert good.tests["lights"].confusion == ((1, 0), (0, 3))
     assert bad.tests["lights"].confusion == ((0, 1), (3, 0))

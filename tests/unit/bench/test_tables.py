@@ -99,7 +99,7 @@ def test_glue_leaves_wnli_out_and_the_paper_does_not(cell):
     found = line(table, "dummy")
     assert found["WNLI"] == "10.00 (1)"
     assert found["GLUE average"] == f"{(60 * 6 + 50 + 70 + 80) / 9:.2f}"
-    assert found["mean of five"] == f"{(60 * 4 + 50) / 5:.2f}"
+    assert found["Mean of five"] == f"{(60 * 4 + 50) / 5:.2f}"
     assert {"CoLA, mcc", "STS-B, spearman", "MRPC"} <= set(table.header)
     (other,) = all_tables(made, as_published=True)
     found = line(other, "dummy")
@@ -168,6 +168,21 @@ def test_what_a_reader_must_know_is_noted(cell):
     assert "Not comparable: results of snips are of different rows, as snips.dummy.0, snips.dummy.1." in notes
     assert "snips 2 of 10" in notes
     assert "Not comparable" not in "".join(all_tables(made[:3])[0].notes)
+
+
+def test_what_is_over_a_budget_is_marked(cell):
+    for size, shown in ((512_000, "512,000"), (512_001, "512,001§"), (2_000_001, "2,000,001§§")):
+        (table,) = all_tables([cell(size=size - 10)])
+        assert line(table, "dummy")["constants + RAM"] == shown
+        assert "§ more than 512,000 bytes, §§ more than 2,000,000." in table.notes
+    assert [row.cells[-2] for row in table.rows if row.published] == ["1,953,280§", "781,056§", "1,983,376§"]
+
+
+def test_the_mean_of_five_says_of_which(cell):
+    (table,) = all_tables([cell(task, suite="glue") for task in FIVE])
+    assert line(table, "dummy")["Mean of five"] == "50.00"
+    assert line(table, "dummy")["GLUE average"] == "–"
+    assert "Mean of five: CoLA, SST-2, MRPC, STS-B, RTE." in table.notes
 
 
 def test_results_by_different_cards_are_not_mixed(cell):

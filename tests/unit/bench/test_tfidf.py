@@ -96,6 +96,7 @@ def test_settings_say_how_to_make_it_again(system):
     assert len(settings["validation_of_each"]) == len(STRENGTHS)
     assert settings["strength"] == STRENGTHS[int(np.argmax(settings["validation_of_each"]))]
     assert fitted.validation["mcc"] == max(settings["validation_of_each"])
+    assert fitted.curve == ()
     assert (settings["budget"], settings["seed"], settings["second_text"]) == (BUDGET, 3, ">")
     assert settings["features"] == fitted.chosen.model.regression.coef_.shape[1]
 

@@ -5,6 +5,9 @@ import json
 import numpy as np
 import pytest
 
+import factory
+import folders
+from embbert.models.heads import SequenceModel, load_arrays
 from embbert.quant.float_model import forward
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import run
@@ -98,3 +101,18 @@ def test_regression_answers_a_number(cli, regress_model):
 def test_a_folder_that_is_no_model_is_refused(cli, tmp_path):
     done = cli("predict", tmp_path / "none", "x")
     assert (done.code, "is not a model folder" in done.err) == (3, True)
+
+
+def test_what_runs_in_float_only_says_so_and_answers_with_float(cli, tmp_path):
+    torch = pytest.importorskip("torch")
+    folder = folders.small_folder(tmp_path / "m", config=factory.MAMBA, quantized=False)
+    done = cli("predict", tmp_path / "m", "stop the music")
+    assert done.code == 2
+    assert "mamba runs in float only" in done.err
+    assert "--float" in done.err
+    done = cli("predict", "--float", tmp_path / "m", "stop the music", "--json")
+    network = SequenceModel(folder.config, 3).eval()
+    load_arrays(network, folder.weights())
+    with torch.no_grad():
+        logits = network(torch.tensor([folder.tokenizer.encode("stop the music", max_length=24)]))[0]
+    assert json.loads(done.out)["logits"] == pytest.approx(logits.tolist())

@@ -118,7 +118,9 @@ def test_a_board_that_lacks_room_says_what_would_fit(cli):
 
 def test_a_smaller_alphabet_is_offered_where_it_is_what_it_takes(cli, model, monkeypatch):
     folder = load_model(model)
-    monkeypatch.setattr("embbert.cli.size._tokenizer", lambda model: {"unicode": 60_000, "latin": 50_000})
+    monkeypatch.setattr(
+        "embbert.cli.size._tokenizer", lambda model, ngrams: {"unicode": 60_000, "latin": 50_000}
+    )
     need = boards.needs(folder.config, 3, tokenizer=50_000, labels=folder.labels)
     exact = boards.Figure(sum(need.flash.values()), "rp2350", "here")
     tight = dataclasses.replace(boards.find("pico-2"), flash_bytes=exact)

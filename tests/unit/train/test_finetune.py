@@ -79,6 +79,11 @@ def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("epoch ") == metrics["protocol"]["epochs_run"]
+    history = folder.metrics["history"]
+    assert [epoch["epoch"] for epoch in history] == list(range(1, metrics["protocol"]["epochs_run"] + 1))
+    best = history[metrics["protocol"]["best_epoch"] - 1]
+    assert metrics["validation"] == {"accuracy": best["score"], "loss": best["validation_loss"]}
+    assert history[-1]["loss"] < history[0]["loss"]
 
 
 def test_the_score_that_chose_is_named(tmp_path, capsys):
