@@ -63,6 +63,9 @@ BLOB = ["tests/unit/emit/test_blob.py", *WEIGHTS[:3]]
 SECOND_STAGE = {
     "embbert_blob": ["tests/parity/test_blob_checks.py"],
     "embbert_tokenizer": ["tests/parity/test_tokenizer_c.py", "tests/parity/test_tokenizer_time.py"],
+    "embbert_text": ["tests/parity/test_tokenizer_c.py", "tests/parity/test_tokenizer_time.py"],
+    "embbert_ngrams": ["tests/parity/test_ngrams_c.py", "tests/parity/test_ngrams_time.py"],
+    "embbert_bag": ["tests/parity/test_linear_c.py"],
     "embbert": ["tests/parity/test_operators.py", "tests/unit/emit/test_kernels.py"],
 }
 """What runs for a mutant of the runtime that the quick stage does not kill, by the beginning of its name."""

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import linears
+from embbert.config.linear import MAX_NGRAMS
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.text.features import features
-from embbert.config.linear import MAX_NGRAMS
 from embbert.text.ngrams import NgramTokenizer, learn_alphabet
 from embbert.text.tables import ngram_tables
 from parity.test_tokenizer_c import (
@@ -26,17 +27,6 @@ from parity.test_tokenizer_c import (
     Harness,
     code_point_texts,
 )
-
-
-def found_in(texts, characters):
-    """All n-grams of the texts, as first and as second texts, each once."""
-    found = {}
-    for second in (False, True):
-        every = features(texts, characters, second=second)
-        for index, value in enumerate(every.hashes.tolist()):
-            if value not in found:
-                found[value] = every.ngram(index, second=second)
-    return list(found.values())
 
 
 @cache
@@ -55,7 +45,7 @@ def tokenizers() -> tuple[NgramTokenizer, ...]:
     ]
     learned = []
     for texts, characters, most in wanted:
-        ngrams = found_in(texts, characters)
+        ngrams = linears.ngrams_of(texts, characters, pair=True)
         rng.shuffle(ngrams)
         learned.append(NgramTokenizer.of_best(ngrams, most, characters))
     return (*learned, learned[0].limited_to("latin"))
@@ -188,7 +178,8 @@ def test_header_is_cpp(tmp_path, compiler):
     source = tmp_path / "use.cpp"
     source.write_text(
         '#include "embbert_ngrams.h"\nextern const embbert_ngrams m_tokenizer;\n'
-        "unsigned use(unsigned short *ids) { return embbert_encode_ngrams(&m_tokenizer, nullptr, 0, ids, 4); }\n"
+        "unsigned use(unsigned short *ids)\n"
+        "{ return embbert_encode_ngrams(&m_tokenizer, nullptr, 0, ids, 4); }\n"
     )
     command = [compiler, "-x", "c++", "-std=c++11", *STRICT, "-I", RUNTIME, "-c", source]
     subprocess.run([*command, "-o", tmp_path / "x.o"], check=True)

@@ -21,7 +21,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exports(model, tmp_path_factory):
-    """Folders of C by how the weights are carried, and a linear model. Tests that damage them work on copies."""
+    """Folders of C by how weights are carried, and a linear model's; damage is done to copies."""
     place = tmp_path_factory.mktemp("exports")
     for weights in ("constants", "blob"):
         export_c(*model, place / weights, weights=weights)

@@ -80,7 +80,7 @@ def bytes_of(text: str, option: str) -> int:
     Raises:
         UsageError: it is something else.
     """
-    match = re.fullmatch(r"(\d+) ?([kKM]?)", text.strip())
+    match = re.fullmatch(r"(\d+) ?([kKmM]?)", text.strip())
     if match is None or int(match[1]) == 0:
         raise UsageError(f"{option} is a number of bytes such as 262144, 256k or 1M, not {text!r}")
     return int(match[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[match[2].lower()]

@@ -25,6 +25,7 @@ from embbert.emit.render import (
     render,
     shortened,
     stack_bytes,
+    token_name,
 )
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
@@ -160,6 +161,7 @@ def contents(
         "labels": bool(folder.labels),
         "label_names": [c_string(label)[1:-1].replace("`", "'") for label in folder.labels],
         "limits": limits(plan, weights),
+        "token": token_name(plan),
         "charset": charset,
         "weights_file": report["bytes"].get("blob", 0),
         "goldens": golden,

@@ -126,6 +126,11 @@ def limits(plan: Plan, weights: Weights = "constants") -> dict[str, int]:
     }
 
 
+def token_name(plan: Plan) -> str:
+    """What an id stands for."""
+    return "token" if plan.least_ids > 0 else "n-gram"
+
+
 def code_margin(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> int:
     """Bound on what comes on top of constants and tokenizer tables in flash: code, names, self-test."""
     operators = sum(len(stage.ops) for stage in plan.stages)
@@ -189,7 +194,7 @@ def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict
         "encode": f"{prefix}_encode{ending}",
         "tokenizer": "embbert_tokenizer" if tokens else "embbert_ngrams",
         "tokenize": f"embbert_encode{'' if tokens else '_ngrams'}{ending}",
-        "token": "token" if tokens else "n-gram",
+        "token": token_name(plan),
         "result": "class_index" if classify else "value",
         "result_type": "uint32_t" if classify else "int32_t",
         "text_parameters": both if pair else single,

@@ -49,9 +49,9 @@ class AutoRequest:
         train: labelled rows; the validation rows are held out of them, the same for both.
         test: rows that the finished model is measured on, or None: then the validation rows serve.
         out: the model folder to make.
+        config: how EmbBERT is trained; seed, score and validation rows are those of both.
         budget: bytes of flash and RAM that everything but the code may take: weights, tables of the tokenizer
             or of n-grams, arena and stack.
-        config: how EmbBERT is trained; seed, score and validation rows are those of both.
         base: that EmbBERT starts from, or `none`.
         max_length: the most ids per text of either; None is what fits.
         precision: of the products while training.
@@ -62,8 +62,8 @@ class AutoRequest:
     train: Examples
     test: Examples | None
     out: Path
-    budget: int
     config: TrainConfig
+    budget: int = BUDGET
     base: str = SCRATCH
     max_length: int | None = None
     precision: Precision = "auto"

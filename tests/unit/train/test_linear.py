@@ -1,0 +1,202 @@
+"""The linear model, from labelled rows to a folder: what is chosen, what it takes, that it repeats."""
+
+import json
+
+import numpy as np
+import pytest
+
+from embbert.config import LinearConfig
+from embbert.data import Examples
+from embbert.errors import DataError, UsageError
+from embbert.footprint import STACK_BYTES
+from embbert.quant.plan_io import load_plan
+from embbert.quant.reference import predict
+from embbert.store import load_model
+from embbert.train import linear_fit
+from embbert.train.linear import LinearRequest, train_linear
+from embbert.train.linear_budget import alphabet_bytes, linear_bytes, most_ngrams
+from embbert.train.ngram_counts import count, count_ids, learn_counts, spelled
+
+THINGS = ("door", "window", "lamp", "gate", "box", "jar")
+ROWS = tuple(
+    f"{word} the {thing} {place}"
+    for word in ("open", "close", "ignore")
+    for thing in THINGS
+    for place in ("now", "please", "over there", "here")
+)
+LABELS = tuple(row.split()[0] for row in ROWS)
+
+
+def rows(texts=ROWS, targets=LABELS, pairs=None, task="classify"):
+    return Examples(texts, pairs, targets, tuple(range(1, len(texts) + 1)), "made.csv", task)
+
+
+def asked(tmp_path, **changes):
+    return LinearRequest(
+        **{"train": rows(), "test": None, "out": tmp_path / "m", "budget": 32 << 10, **changes}
+    )
+
+
+def test_a_folder_that_answers(tmp_path, capsys):
+    metrics = train_linear(asked(tmp_path, test=rows()))
+    assert metrics["float"]["accuracy"] == metrics["int8"]["accuracy"] == 1.0
+    assert metrics["measured_on"]["role"] == "test"
+    assert metrics["protocol"]["training_rows"] + metrics["protocol"]["validation_rows"] == len(ROWS)
+    folder = load_model(tmp_path / "m")
+    assert folder.config.architecture == "linear"
+    assert folder.metrics == json.loads(json.dumps(metrics))
+    assert folder.labels == ("close", "ignore", "open")
+    ids = folder.tokenizer.encode_batch(["please open it", ""], max_length=folder.config.max_length)
+    assert predict(load_plan(folder), ids)[0].argmax() == 2
+    assert ids[1] == []
+    said = capsys.readouterr()
+    assert "pay for" in said.err
+    assert not said.out
+
+
+def test_what_it_takes_is_what_the_export_states(tmp_path):
+    from embbert.emit.c99 import contents
+
+    all_of_them = train_linear(asked(tmp_path, out=tmp_path / "all"))["bytes"]["total"]
+    budget = all_of_them - 300
+    metrics = train_linear(asked(tmp_path, budget=budget))
+    folder = load_model(tmp_path / "m")
+    stated = contents(folder, load_plan(folder), "model")[1]["bytes"]
+    assert {name: stated[name] for name in ("constants", "tokenizer", "arena", "stack")} == {
+        name: count for name, count in metrics["bytes"].items() if name != "total"
+    }
+    assert metrics["bytes"]["total"] == sum(stated[n] for n in ("constants", "tokenizer", "arena", "stack"))
+    assert budget - 10 < metrics["bytes"]["total"] <= budget
+
+
+def test_twice_is_the_same(tmp_path):
+    for name in "ab":
+        train_linear(asked(tmp_path, out=tmp_path / name))
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_pairs_compare_nothing_but_read_both(tmp_path):
+    texts = tuple("same words" for _ in ROWS)
+    metrics = train_linear(asked(tmp_path, train=rows(texts, LABELS, ROWS)))
+    assert metrics["int8"]["accuracy"] == 1.0
+    folder = load_model(tmp_path / "m")
+    assert folder.pair
+    assert all(ngram.second for ngram in folder.tokenizer.ngrams if ngram.text == "open")
+
+
+def test_values(tmp_path):
+    targets = tuple(100.0 * ("open" in row) + 10 * ("door" in row) for row in ROWS)
+    metrics = train_linear(asked(tmp_path, train=rows(ROWS, targets, task="regress")))
+    assert metrics["int8"]["pearson"] > 0.95
+    assert metrics["validation"]["spearman"] > 0.5
+    assert load_model(tmp_path / "m").labels == ()
+
+
+def test_rare_classes_can_count_more(tmp_path):
+    train = rows().take([*range(24), *range(24, 30), *range(48, 60)])
+    plain = train_linear(asked(tmp_path, train=train))
+    heavy = train_linear(asked(tmp_path, train=train, class_weights=True, out=tmp_path / "w"))
+    assert heavy["protocol"]["class_weights"]
+    assert heavy["validation"]["loss"] != plain["validation"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"budget": 3000}, UsageError, "3,000 bytes are too few for a linear model"),
+        ({"score": "spearman"}, UsageError, "a classification has no spearman"),
+        (
+            {"train": rows(ROWS, tuple(map(float, range(len(ROWS)))), task="regress"), "class_weights": True},
+            UsageError,
+            "a regression has none",
+        ),
+        ({"train": rows(targets=("a",) * len(ROWS))}, DataError, "one class only"),
+        ({"test": rows(ROWS[:3], LABELS[:3], ROWS[:3])}, DataError, "pairs and these are not"),
+        ({"test": rows(ROWS[:1], ("other",))}, DataError, "not trained on the label 'other'"),
+        ({"train": rows(("aa", "bb", "aa a", "bb b"), ("x", "y", "x", "y"))}, DataError, "6 are the fewest"),
+    ],
+)
+def test_what_cannot_be(tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        train_linear(asked(tmp_path, **changes))
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_existing_folder_is_kept_unless_told(tmp_path):
+    train_linear(asked(tmp_path))
+    with pytest.raises(UsageError, match="--overwrite"):
+        train_linear(asked(tmp_path))
+    train_linear(asked(tmp_path, overwrite=True))
+
+
+def test_most_ngrams_is_the_most():
+    shape, alphabet = LinearConfig(max_length=128), alphabet_bytes("abc")
+    for budget in (12_000, 65_536, 10_000_000):
+        found = most_ngrams(shape, 3, alphabet, budget)
+        config = LinearConfig(vocab_size=found, max_length=128)
+        assert linear_bytes(config, 3, alphabet).total <= budget
+        if found < 65535:
+            more = LinearConfig(vocab_size=found + 1, max_length=128)
+            assert linear_bytes(more, 3, alphabet).total > budget
+    sizes = linear_bytes(LinearConfig(vocab_size=100, max_length=128), 3, 50)
+    assert sizes.constants == 3 * 100 + 8 * 3
+    assert sizes.tokenizer == 50 + 2 * 100 + 2 * 17
+    assert sizes.arena == 2 * 128 + 16
+    assert sizes.stack == STACK_BYTES
+
+
+def test_counts_are_those_of_the_texts():
+    train = rows(("a b a", "a b", "c"), ("x", "y", "x"))
+    characters = frozenset("abc")
+    counts = learn_counts(train, characters)
+    ngrams = spelled(counts.hashes, train, characters)
+    texts = [(ngram.kind, ngram.text) for ngram in ngrams]
+    assert counts.matrix.shape == (3, len(texts))
+    column = texts.index(("words", "a"))
+    assert counts.matrix[:, column].toarray().ravel().tolist() == [2, 1, 0]
+    assert counts.words[column]
+    other = count(rows(("b a c d", ""), ("x", "y")), characters, counts)
+    assert other[:, column].toarray().ravel().tolist() == [1, 0]
+    pairs = learn_counts(rows(("a a",), ("x",), ("a",)), characters)
+    found = spelled(pairs.hashes, rows(("a a",), ("x",), ("a",)), characters)
+    assert {(n.text, n.second) for n in found if n.kind == "words"} == {
+        ("a", False), ("a a", False), ("a", True),
+    }  # fmt: skip
+
+
+def test_ids_are_counted(tmp_path):
+    train_linear(asked(tmp_path))
+    tokenizer = load_model(tmp_path / "m").tokenizer
+    counts = count_ids([[3, 3, 0], [], [1]], tokenizer).toarray()
+    assert counts.shape == (3, tokenizer.vocab_size)
+    assert counts[0, 3] == 2
+    assert counts.sum(axis=1).tolist() == [3, 0, 1]
+
+
+def test_shares_are_over_the_root_of_their_sum():
+    from scipy.sparse import csr_matrix
+
+    found = linear_fit.shares(csr_matrix(np.array([[4.0, 0], [0, 0], [1, 3]], np.float32))).toarray()
+    assert found.tolist() == [[2, 0], [0, 0], [0.5, 1.5]]
+
+
+def test_loss_is_cross_entropy_or_squared_error():
+    logits = np.array([[0.0, np.log(3)], [1000.0, 0.0]])
+    assert linear_fit.loss("classify", np.array([1, 0]), logits) == pytest.approx(-np.log(0.75) / 2)
+    assert linear_fit.loss("regress", np.array([1.0, 2.0]), np.array([[0.0], [4.0]])) == 2.5
+
+
+def test_choosing_prefers_what_validation_likes():
+    """Words decide the classes; stretches of characters are noise that the training rows happen to fit."""
+    train = rows(("yes aa", "yes bb", "no aa", "no bb", "yes cc", "no cc"), ("y", "y", "n", "n", "y", "n"))
+    characters = frozenset("yesnoabc")
+    counts = learn_counts(train, characters)
+    held = count(rows(("yes dd", "no dd"), ("y", "n")), characters, counts)
+    goal = linear_fit.Goal("classify", 2, "accuracy")
+    targets = np.array([1, 1, 0, 0, 1, 0])
+    chosen = linear_fit.choose(counts, targets, held, np.array([1, 0]), goal, 4)
+    assert chosen.score == 1.0
+    assert len(chosen.columns) == 4
+    best = spelled(counts.hashes[chosen.columns[:2]], train, characters)
+    assert {ngram.text.strip() for ngram in best} <= {"yes", "no", "ye", "es", "n", "o"}
