@@ -141,10 +141,10 @@ static inline uint32_t embbert_next_code(embbert_reader *reader)
 static inline embbert_read_kind embbert_read(embbert_reader *reader, uint32_t *symbol)
 {
     while (reader->more != NULL || reader->vowel != 0u || reader->at < reader->bytes) {
-        uint32_t action = ACT_SEQUENCE;
-        if (reader->more == NULL) {
+        const uint16_t *next = reader->more;
+        if (next == NULL) {
             const uint32_t code = embbert_next_code(reader);
-            action = embbert_action(reader->alphabet, code);
+            const uint32_t action = embbert_action(reader->alphabet, code);
             if (action == ACT_SPACE) {
                 return READ_SPACE;
             }
@@ -153,12 +153,12 @@ static inline embbert_read_kind embbert_read(embbert_reader *reader, uint32_t *s
                 return action == ACT_ISOLATED ? READ_ISOLATED : READ_INSIDE;
             }
             if (action >= ACT_SEQUENCE) {
-                reader->more = &reader->alphabet->sequence[action - ACT_SEQUENCE];
+                next = &reader->alphabet->sequence[action - ACT_SEQUENCE];
             }
         }
-        if (action >= ACT_SEQUENCE) {
-            const uint32_t element = *reader->more;
-            reader->more = (element & SEQ_MORE) != 0u ? reader->more + 1 : NULL;
+        if (next != NULL) {
+            const uint32_t element = *next;
+            reader->more = (element & SEQ_MORE) != 0u ? next + 1 : NULL;
             *symbol = element & UNKNOWN;
             return (element & SEQ_ISOLATED) != 0u ? READ_ISOLATED : READ_INSIDE;
         }
