@@ -11,7 +11,8 @@ from embbert.quant import spec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embbert.quant.spec import Op, Plan, RowSet, Stage, Tensor
+    from embbert.blueprint.steps import DType, RowSet, Span
+    from embbert.quant.spec import Op, Plan, Stage, Tensor
 
 VOCAB, LENGTH, CLASSES = 37, 24, 3
 SPREAD = {"int8": 50.0, "int16": 9000.0, "int32": 2.0**20}
@@ -25,7 +26,7 @@ class Maker:
         self.rng = np.random.default_rng(seed)
         self.tensors: dict[str, Tensor] = {}
 
-    def tensor(self, name: str, dtype: spec.DType, cols: int, span: spec.Span = "pass") -> str:
+    def tensor(self, name: str, dtype: DType, cols: int, span: Span = "pass") -> str:
         self.tensors[name] = spec.Tensor(name, dtype, cols, span, 0.5)
         return name
 

@@ -19,32 +19,6 @@ from embbert.config import (
 from embbert.errors import UsageError
 from embbert.store import weight_shapes
 
-SIZES = {
-    "nano": 65_856,
-    "tiny": 146_048,
-    "embbert": 357_248,
-    "med": 1_834_752,
-    "big": 7_306_752,
-    "bert": 288_720,
-    "nanobert": 269_898,
-    "nano-embedder": 291_776,
-    "nano-embedder-conv": 297_216,
-    "bert-efficient": 322_560,
-    "nanobert-efficient": 364_772,
-    "mamba": 219_968,
-    "bert-tiny": 4_369_280,
-}
-"""Of the paper, but for the last: BERT-Tiny without the parts that its shape here does not have."""
-
-
-@pytest.mark.parametrize(("name", "parameters"), SIZES.items())
-def test_presets_have_the_published_sizes(name, parameters):
-    assert preset(name).parameter_count == parameters
-
-
-def test_every_preset_is_checked_above():
-    assert SIZES.keys() == PRESETS.keys()
-
 
 @given(
     v=st.integers(6, 400),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embbert.blueprint.common import answer, embed, embedder_shapes, head, linear_shapes, pooled_rows
+from embbert.blueprint.common import answer, embed, head, layered, linear_shapes, pooled_rows
 from embbert.blueprint.steps import (
     Attend,
     Blueprint,
@@ -43,10 +43,7 @@ def shapes(config: BertConfig) -> Shapes:
         "output_norm.weight": (d,),
         "output_norm.bias": (d,),
     }
-    found = embedder_shapes(config)
-    for i in range(config.num_layers):
-        found |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
-    return found
+    return layered(config, layer)
 
 
 def blueprint(config: BertConfig, classes: int) -> Blueprint:

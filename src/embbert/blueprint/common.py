@@ -9,6 +9,7 @@ from embbert.blueprint.steps import Embed, Linear, Stage, Tensor
 if TYPE_CHECKING:
     from embbert.blueprint.steps import RowSet
     from embbert.config import BackboneConfig
+    from embbert.config.model import LayeredConfig
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -24,6 +25,14 @@ def embedder_shapes(config: BackboneConfig) -> Shapes:
         shapes["embedder.position_up.weight"] = (d, r)
     shapes["embedder.segment.weight"] = (3, d)
     return shapes
+
+
+def layered(config: LayeredConfig, layer: Shapes) -> Shapes:
+    """The embedder, and as many layers as the config says."""
+    found = embedder_shapes(config)
+    for i in range(config.num_layers):
+        found |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
+    return found
 
 
 def linear_shapes(name: str, outputs: int, inputs: int) -> Shapes:

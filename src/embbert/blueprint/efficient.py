@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embbert.blueprint.common import answer, embed, embedder_shapes, head, linear_shapes, pooled_rows
+from embbert.blueprint.common import answer, embed, head, layered, linear_shapes, pooled_rows
 from embbert.blueprint.steps import (
     Attend,
     Blueprint,
@@ -37,10 +37,7 @@ def shapes(config: EfficientConfig) -> Shapes:
         **linear_shapes("widen", d_i, d),
         **linear_shapes("contract", d, d_i),
     }
-    found = embedder_shapes(config)
-    for i in range(config.num_layers):
-        found |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
-    return found
+    return layered(config, layer)
 
 
 def blueprint(config: EfficientConfig, classes: int) -> Blueprint:

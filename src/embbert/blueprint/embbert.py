@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embbert.blueprint.common import answer, embed, embedder_shapes, head, linear_shapes, pooled_rows
+from embbert.blueprint.common import answer, embed, head, layered, linear_shapes, pooled_rows
 from embbert.blueprint.steps import Add, Attend, Blueprint, Conv, Gain, Linear, Norm, Pool, Stage, Tensor
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def shapes(config: EmbbertConfig) -> Shapes:
         **linear_shapes("contract", d, d_i),
         **{f"lambda_{name}": (d,) for name in ("q1", "k1", "q2", "k2")},
     }
-    found = embedder_shapes(config)
-    for i in range(config.num_layers):
-        found |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
+    found = layered(config, layer)
     if config.residual:
         found["final_norm.weight"] = (d,)
     return found

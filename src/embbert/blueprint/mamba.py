@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embbert.blueprint.common import embedder_shapes
+from embbert.blueprint.common import layered
 
 if TYPE_CHECKING:
     from embbert.blueprint.common import Shapes
@@ -26,7 +26,4 @@ def shapes(config: MambaConfig) -> Shapes:
         "D": (d_i,),
         "out_proj.weight": (d, d_i),
     }
-    found = embedder_shapes(config)
-    for i in range(config.num_layers):
-        found |= {f"layers.{i}.{name}": shape for name, shape in layer.items()}
-    return found
+    return layered(config, layer)

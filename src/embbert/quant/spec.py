@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from embbert.blueprint.steps import DType, RowSet, Span
 
     Int8 = NDArray[np.int8]
     Int16 = NDArray[np.int16]
@@ -50,10 +52,6 @@ MAX_TOKENS = 1024
 
 MAX_BAG_IDS = 65535
 """Most ids of a plan that only has a `Bag`: 127 · MAX_BAG_IDS and what becomes of it fit int32."""
-
-DType = Literal["int8", "int16", "int32"]
-Span = Literal["text", "pass", "one"]
-RowSet = Literal["text", "first", "one"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from embbert.errors import DataError, ModelError, UsageError
 from embbert.text.charset import Charset, in_charset
 from embbert.text.features import Kind, Ngram, features, hash_of, normalized_characters
 from embbert.text.pipeline import is_reordered
-from embbert.text.tokenizer import truncated_lengths
+from embbert.text.tokenizer import read_tokenizer, truncated_lengths
 from embbert.text.training import MAX_ALPHABET
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ class NgramTokenizer:
         Raises:
             ModelError: the file cannot be read, is damaged, or holds another kind of tokenizer.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: the tokenizer cannot be read ({error})") from error
-        return cls._parse(text, str(path))
+        return cls._parse(read_tokenizer(path), str(path))
 
     @classmethod
     def from_json(cls, text: str) -> NgramTokenizer:

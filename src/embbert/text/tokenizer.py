@@ -74,11 +74,7 @@ class Tokenizer:
         Raises:
             ModelError: the file cannot be read, is damaged, or holds another kind of tokenizer.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: the tokenizer cannot be read ({error})") from error
-        return cls._parse(text, str(path))
+        return cls._parse(read_tokenizer(path), str(path))
 
     @classmethod
     def from_json(cls, text: str) -> Tokenizer:
@@ -198,6 +194,18 @@ class Tokenizer:
             )
             ids.update(zip(chunks, (row.ids for row in rows), strict=True))
         return [[index for chunk in text.split(" ") for index in ids[chunk]] for text in texts]
+
+
+def read_tokenizer(path: Path) -> str:
+    """The contents of a `tokenizer.json`.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: the tokenizer cannot be read ({error})") from error
 
 
 def truncated_lengths(first: int, second: int, room: int) -> tuple[int, int]:
