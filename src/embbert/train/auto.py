@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embbert.bases import BaseFolder
-    from embbert.config import BackboneConfig, TrainConfig
+    from embbert.config import BackboneConfig, ModelConfig, TrainConfig
     from embbert.data import Examples
     from embbert.store import ModelFolder
     from embbert.train.speed import Precision
@@ -145,25 +145,27 @@ def embbert_within(request: AutoRequest) -> tuple[BackboneConfig, BaseFolder | N
     base = None if request.base == SCRATCH else load_base(request.base)
     if base is not None:
         tables = tables_of(base.tokenizer).bytes
-        shape = base.fitted()
-        for length in _lengths(request.max_length, shape.max_length):
+        for length in _lengths(request.max_length, base.config.max_length):
             model = base.fitted(length)
-            if deployed(model, outputs).total + tables + STACK_BYTES <= request.budget:
+            if _total(model, outputs, tables) <= request.budget:
                 return model, base
     for name in (*(("embbert",) if base is None else ()), *SMALLER):
         shape = preset(name)
         tables = TOKEN_BYTES * shape.vocab_size + ALPHABET_BYTES
         for length in _lengths(request.max_length, shape.max_length):
             model = replace(shape, max_length=length)
-            if deployed(model, outputs).total + tables + STACK_BYTES <= request.budget:
+            if _total(model, outputs, tables) <= request.budget:
                 return model, None
     return None
 
 
 def total_bytes(folder: ModelFolder) -> int:
     """What a model folder takes of a budget."""
-    tables = tables_of(folder.tokenizer).bytes
-    return deployed(folder.config, folder.outputs).total + tables + STACK_BYTES
+    return _total(folder.config, folder.outputs, tables_of(folder.tokenizer).bytes)
+
+
+def _total(config: ModelConfig, outputs: int, tables: int) -> int:
+    return deployed(config, outputs).total + tables + STACK_BYTES
 
 
 def _lengths(asked: int | None, most: int) -> list[int]:

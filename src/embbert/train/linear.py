@@ -11,7 +11,7 @@ from embbert.bases import SCRATCH
 from embbert.card import model_card
 from embbert.config import LinearConfig
 from embbert.data import label_names, split_validation
-from embbert.errors import DataError, MissingExtraError, UsageError
+from embbert.errors import DataError, MissingExtraError
 from embbert.quant.build import quantize
 from embbert.quant.plan_io import plan_to_arrays
 from embbert.quant.reference import predict
@@ -24,7 +24,7 @@ from embbert.train.linear_budget import FEWEST, LinearBytes, alphabet_bytes, lin
 from embbert.train.metrics import measure, score_name
 from embbert.train.ngram_counts import count, count_ids, learn_counts, spelled
 from embbert.train.progress import Voice
-from embbert.train.targets import Standard, balanced_weights, targets_of
+from embbert.train.targets import Standard, balanced_weights, check_rows, targets_of
 from embbert.train.versions import source_of, versions
 
 if TYPE_CHECKING:
@@ -92,10 +92,7 @@ def train_linear(request: LinearRequest) -> dict[str, Any]:
         raise MissingExtraError("training", "train") from error
     check_target(request.out, overwrite=request.overwrite)
     examples, test = request.train, request.test
-    if test is not None and (test.pairs is None) != (examples.pairs is None):
-        raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
-    if request.class_weights and examples.task == "regress":
-        raise UsageError("--class-weights weighs classes; a regression has none")
+    check_rows(examples, test, class_weights=request.class_weights)
     labels = label_names(examples) if examples.task == "classify" else ()
     test_targets = None if test is None else targets_of(test, labels)
     targets = targets_of(examples, labels)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.data import label_names, split_validation
-from embbert.errors import DataError, UsageError
+from embbert.errors import UsageError
 from embbert.text import largest_vocab_size, train_tokenizer
 from embbert.train.batches import Rows
 from embbert.train.job import Job
-from embbert.train.targets import Standard, balanced_weights, targets_of
+from embbert.train.targets import Standard, balanced_weights, check_rows, targets_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,10 +102,7 @@ def prepare(request: Request) -> Prepared:
         ModelError: the base's weights are damaged.
     """
     examples, test, config = request.train, request.test, request.config
-    if test is not None and (test.pairs is None) != (examples.pairs is None):
-        raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
-    if config.class_weights and examples.task == "regress":
-        raise UsageError("--class-weights weighs classes; a regression has none")
+    check_rows(examples, test, class_weights=config.class_weights)
     start = _start(request)
     labels = label_names(examples) if examples.task == "classify" else ()
     test_targets = None if test is None else targets_of(test, labels)  # before anything that takes time

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.data import encode_targets
-from embbert.errors import DataError
+from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,19 @@ class Standard:
             "head.weight": weights["head.weight"] * scale,
             "head.bias": weights["head.bias"] * scale + shift,
         }
+
+
+def check_rows(examples: Examples, test: Examples | None, *, class_weights: bool) -> None:
+    """Refuse rows and settings that contradict each other, before anything that takes time.
+
+    Raises:
+        DataError: pairs are measured by a model of single texts, or the reverse.
+        UsageError: classes are to be weighed, and there are none.
+    """
+    if test is not None and (test.pairs is None) != (examples.pairs is None):
+        raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
+    if class_weights and examples.task == "regress":
+        raise UsageError("--class-weights weighs classes; a regression has none")
 
 
 def targets_of(examples: Examples, labels: tuple[str, ...]) -> NDArray[np.generic]:
