@@ -54,15 +54,19 @@ def measure(task: Task, targets: NDArray[np.generic], logits: NDArray[np.floatin
 
 
 def class_metrics(targets: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, float]:
-    """Accuracy, macro-averaged F1 over the classes that occur, Matthews correlation, of class numbers [n]."""
+    """Accuracy, macro-averaged F1, Matthews correlation (0 if only one class is there) of class numbers [n].
+
+    The average is over the classes that occur.
+    """
     try:
         from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef  # noqa: PLC0415 - optional
     except ImportError as error:
         raise MissingExtraError("measuring a model", "train") from error
+    constant = len(np.union1d(targets, answers)) < 2
     return {
         "accuracy": float(accuracy_score(targets, answers)),
         "macro_f1": float(f1_score(targets, answers, average="macro", zero_division=0.0)),
-        "mcc": float(matthews_corrcoef(targets, answers)),
+        "mcc": 0.0 if constant else float(matthews_corrcoef(targets, answers)),
     }
 
 

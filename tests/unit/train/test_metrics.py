@@ -16,6 +16,11 @@ def test_classes():
     assert metrics["mcc"] == pytest.approx((15 - 10) / np.sqrt((25 - 13) * (25 - 9)))
 
 
+def test_one_class_alone_correlates_with_nothing():
+    alone = np.array([2, 2, 2])
+    assert class_metrics(alone, alone) == {"accuracy": 1.0, "macro_f1": 1.0, "mcc": 0.0}
+
+
 def test_values():
     metrics = value_metrics(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 3.0, 10.0]))
     assert metrics["spearman"] == pytest.approx(1.0)
