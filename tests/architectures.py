@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -203,6 +204,19 @@ def efficient(
     return make.plan("efficient", [*stages, make.head()])
 
 
+def with_ngrams(plan: Plan, seed: int = 0, *, ngrams: int = 21, max_ngrams: int = 9) -> Plan:
+    """The same with n-grams beside its tokens, and no bias where there is none in a model either."""
+    make = Maker(seed + 100)
+    multiplier, shift = make.factors(2.0**5, CLASSES)
+    known = spec.Tensor("known", "int32", CLASSES, "one", 0.5)
+    zeros = np.zeros(CLASSES, np.int32)
+    bag = spec.Bag("weigh", "known", make.whole("int8", ngrams, CLASSES), zeros, multiplier, shift)
+    *stages, head = plan.stages
+    head = replace(head, ops=(*head.ops, bag, spec.Add("add", "known", "logits")))
+    tensors = (*plan.tensors, known)
+    return replace(plan, tensors=tensors, stages=(*stages, head), ngrams=ngrams, max_ngrams=max_ngrams)
+
+
 PLANS = {
     "bert": lambda seed=0: bert(seed),
     "bert, mean, values of another size": lambda seed=0: bert(
@@ -211,6 +225,7 @@ PLANS = {
     "embedder with a convolution": lambda seed=0: embedder(seed),
     "embedder alone, wide": lambda seed=0: embedder(seed, taps=0, rank=None),
     "efficient": lambda seed=0: efficient(seed),
+    "n-grams": lambda seed=0: with_ngrams(embedder(seed, taps=0), seed),
     "efficient, mean, odd sizes": lambda seed=0: efficient(seed, size=7, inner=5, pooling="mean", layers=3),
 }
 """By what is special about them; each takes a seed."""

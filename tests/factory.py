@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +54,11 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> NDArray[np.float32]:
 
 def random_weights(config: BackboneConfig, classes: int, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """Float weights with the statistics of a trained model, roughly."""
+    if config.ngrams:
+        ngrams = 5 * noise((classes, config.ngrams), seed)
+        return random_weights(replace(config, ngrams=0, max_ngrams=0), classes, seed) | {
+            "ngrams.weight": ngrams
+        }
     if not isinstance(config, EmbbertConfig):
         return _baseline_weights(config, classes, seed)
     rng = np.random.default_rng(seed)
@@ -102,12 +108,15 @@ def _baseline_weights(config: BackboneConfig, classes: int, seed: int) -> dict[s
 
 
 def random_ids(config: BackboneConfig, seed: int, length: int | None = None, pair: bool = False) -> list[int]:
-    """[CLS] and random entries, with one [SEP] inside if `pair`; length 1 … max_length."""
+    """[CLS] and random entries, with one [SEP] inside if `pair`; length 1 … max_length; then n-grams."""
     rng = np.random.default_rng(seed)
     count = length or int(rng.integers(1, config.max_length + 1))
     ids = [2, *rng.integers(5, config.vocab_size, count - 1).tolist()]
     if pair and count > 2:
         ids[count // 2] = 4
+    if config.ngrams:
+        known = rng.integers(0, config.ngrams, int(rng.integers(0, config.max_ngrams + 1)))
+        ids += (config.vocab_size + known).tolist()
     return ids
 
 

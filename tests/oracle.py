@@ -225,6 +225,10 @@ def pool_rows(op: spec.Pool, rows: list[list[int]]) -> list[int]:
 
 def run(plan: spec.Plan, ids: list[int]) -> tuple[list[int], dict[str, list[list[int]]]]:
     """(logits, rows written by every operator under `<stage>.<operator>`)."""
+    numbers = list(ids)
+    if plan.ngrams:
+        numbers = [index - plan.vocab_size for index in ids if index >= plan.vocab_size]
+        ids = [index for index in ids if index < plan.vocab_size]
     spans = {t.name: t.span for t in plan.tensors}
     dtypes = {t.name: t.dtype for t in plan.tensors}
     cols = {t.name: t.cols for t in plan.tensors}
@@ -256,12 +260,12 @@ def run(plan: spec.Plan, ids: list[int]) -> tuple[list[int], dict[str, list[list
                 elif isinstance(op, spec.Rescale):
                     row = rescale_row(op, store[op.source][t], store[op.out][t], dtypes[op.out])
                 elif isinstance(op, spec.Bag):
-                    row = bag_row(op, ids)
+                    row = bag_row(op, numbers)
                 elif isinstance(op, spec.LookUp):
                     row = [int(op.table[value + 128]) for value in store[op.source][t]]
                 else:
                     row = [
-                        clamp(a + b, 32767)
+                        clamp(in64(a + b), LIMIT[dtypes[op.out]])
                         for a, b in zip(store[op.out][t], store[op.source][t], strict=True)
                     ]
                 store[op.out][t] = row

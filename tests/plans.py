@@ -114,7 +114,7 @@ def write_export(plan: Plan, path: Path, weights: Weights = "constants") -> Expo
         **runtime_files(plan, tokenizer=False, blob=file is not None),
     }.items():
         (path / name).write_text(text, encoding="utf-8")
-    return Export(path, "net", "classify", pair=False, text_front=False)
+    return Export(path, "net", "classify", pair=False, text_front=False, ngrams=plan.ngrams > 0)
 
 
 def id_questions(plan: Plan, seed: int = 0, count: int = 24) -> list[Question]:
@@ -122,4 +122,9 @@ def id_questions(plan: Plan, seed: int = 0, count: int = 24) -> list[Question]:
     rng = np.random.default_rng(seed)
     lengths = [*range(1, 10), plan.max_length, plan.max_length]
     lengths += rng.integers(1, plan.max_length + 1, max(count - len(lengths), 0)).tolist()
-    return [Question(ids=tuple(rng.integers(0, plan.vocab_size, length).tolist())) for length in lengths]
+    asked = [rng.integers(0, plan.vocab_size, length).tolist() for length in lengths]
+    if plan.ngrams:
+        counts = [(plan.max_ngrams + index) % (plan.max_ngrams + 1) for index in range(len(asked))]
+        known = [plan.vocab_size + rng.integers(0, plan.ngrams, count) for count in counts]
+        asked = [[*ids, *more.tolist()] for ids, more in zip(asked, known, strict=True)]
+    return [Question(ids=tuple(ids)) for ids in asked]

@@ -293,6 +293,8 @@ def _load_shape(path: Path) -> BaseShape:
     config = parse_config(file, settings)
     if not isinstance(config, BackboneConfig):
         raise ModelError(f"{file}: a base has a backbone, and {config.architecture} has none")
+    if config.ngrams:
+        raise ModelError(f"{file}: a base has tokens, and no n-grams beside them")
     return BaseShape(config, settings["tied"], settings["pairs"])
 
 

@@ -41,9 +41,10 @@ def model_card(
     """
     what = "two texts" if pair else "a text"
     answer = f"one of {len(labels)} labels" if task == "classify" else "a number"
+    also = ", with the weights of n-grams added" if _ngrams(config) else ""
     parts = [
         "# Model card",
-        f"{TITLES[config.architecture]} model that maps {what} to {answer}. {_arithmetic(config)}",
+        f"{TITLES[config.architecture]} model that maps {what} to {answer}{also}. {_arithmetic(config)}",
     ]
     if task == "classify":
         parts += ["## Labels", _labels(labels)]
@@ -141,10 +142,13 @@ def _size(config: ModelConfig, outputs: int) -> str:
     read = _read(config)
     if isinstance(config, LinearConfig):
         parts = [f"{config.vocab_size:,} n-grams, {(config.vocab_size + 1) * outputs:,} parameters."]
+    elif _ngrams(config):
+        parts.append(f"Beside them {_ngrams(config):,} n-grams, {_ngrams(config) * outputs:,} parameters.")
     if config.integer:
         ours = deployed(config, outputs)
         parts.append(
-            f"Deployed at {ours.max_length} {read}: {ours.constant_bytes:,} bytes of constants and an arena "
+            f"Deployed at {ours.max_length} {read}{_and_ngrams(config)}: "
+            f"{ours.constant_bytes:,} bytes of constants and an arena "
             f"of {ours.arena_bytes:,} bytes, {ours.total:,} in all; code, labels and tokenizer come on top."
         )
     if isinstance(config, BackboneConfig):
@@ -154,7 +158,7 @@ def _size(config: ModelConfig, outputs: int) -> str:
 
 def _limits(config: ModelConfig, task: Task) -> str:
     limits = [
-        f"* Only the first {config.max_length} {_read(config)} of an input are read.",
+        f"* Only the first {config.max_length} {_read(config)}{_and_ngrams(config)} of an input are read.",
         "* Text unlike the training data gets an answer all the same, often a confident one.",
     ]
     if task == "classify":
@@ -164,6 +168,17 @@ def _limits(config: ModelConfig, task: Task) -> str:
 
 def _read(config: ModelConfig) -> str:
     return "known n-grams" if isinstance(config, LinearConfig) else "tokens"
+
+
+def _ngrams(config: ModelConfig) -> int:
+    """How many the model has beside tokens."""
+    return config.ngrams if isinstance(config, BackboneConfig) else 0
+
+
+def _and_ngrams(config: ModelConfig) -> str:
+    if isinstance(config, BackboneConfig) and config.ngrams:
+        return f" and {config.max_ngrams} known n-grams"
+    return ""
 
 
 def _score(value: object) -> str:

@@ -13,13 +13,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from embbert.blueprint import backbone_shapes, blueprint, steps
+from embbert.config import BackboneConfig
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from embbert.blueprint.steps import Blueprint
-    from embbert.config import BackboneConfig, ModelConfig
+    from embbert.config import ModelConfig
 
 ROWS_PER_PASS = 4
 """Rows that share each weight load in the integer model (`embbert.quant.spec.ROWS_PER_PASS`)."""
@@ -34,6 +35,9 @@ STACK_BYTES = 2816
 
 CODE_BYTES = 12 * 1024
 """Bound on the machine code, compiled for size, which `embbert verify` measures too."""
+
+NGRAM_CODE_BYTES = 2048
+"""What is added to it where a model has n-grams beside tokens."""
 
 STRUCTURE_BYTES = 96
 """Bound on an operator's structure and on the code that calls it, and on a line of the self-test."""
@@ -161,11 +165,13 @@ def deployed(config: ModelConfig, classes: int, max_length: int | None = None) -
         for step in stage.steps
         if (size := _constant_bytes(drawn, step, length))
     }
-    return DeployedBytes(classes, length, constants, _arena(drawn, length))
+    return DeployedBytes(classes, length, constants, _arena(drawn, length, _most_ngrams(config)))
 
 
-def macs(config: ModelConfig, classes: int, tokens: int) -> int:
+def macs(config: ModelConfig, classes: int, tokens: int, ngrams: int | None = None) -> int:
     """Multiply-accumulates of the integer model on one text of `tokens` tokens, special tokens included.
+
+    `ngrams` is how many known n-grams the text has, where a model has them beside tokens; None is the most.
 
     Matrix products, attention and convolution are counted; norms, tables and requantisation are not. The last
     layer computes only the rows that the classifier reads.
@@ -174,11 +180,19 @@ def macs(config: ModelConfig, classes: int, tokens: int) -> int:
         UsageError: the architecture has no integer model.
     """
     drawn = blueprint(config, classes)
+    known = _most_ngrams(config) if ngrams is None else ngrams
     total = 0
     for stage in drawn.stages:
         rows = tokens if stage.rows == "text" else 1
-        total += sum(_step_macs(drawn, step, rows, tokens) for step in stage.steps)
+        for step in stage.steps:
+            beside = isinstance(step, steps.Bag) and step.first > 0
+            total += _step_macs(drawn, step, rows, known if beside else tokens)
     return total
+
+
+def _most_ngrams(config: ModelConfig) -> int:
+    """Of a text, beside its tokens."""
+    return config.max_ngrams if isinstance(config, BackboneConfig) else 0
 
 
 def _step_macs(drawn: Blueprint, step: steps.Step, rows: int, tokens: int) -> int:
@@ -220,10 +234,10 @@ def _constant_bytes(drawn: Blueprint, step: steps.Step, length: int) -> int:
     return TABLE_ENTRIES if isinstance(step, steps.LookUp) else 0
 
 
-def _arena(drawn: Blueprint, length: int) -> dict[str, int]:
+def _arena(drawn: Blueprint, length: int, ngrams: int) -> dict[str, int]:
     """Ids, every tensor, then scores of attention and sums of pooling where there are any."""
     count = {"text": length, "pass": ROWS_PER_PASS, "one": 1}
-    regions = {"ids": 2 * length}
+    regions = {"ids": 2 * (length + ngrams)}
     regions |= {
         name: count[tensor.span] * tensor.cols * ELEMENT_BYTES[tensor.dtype]
         for name, tensor in drawn.tensors.items()

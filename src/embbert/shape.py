@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from embbert.blueprint import backbone_shapes
-from embbert.config import ARCHITECTURES, BackboneConfig, LinearConfig, Task, from_mapping
+from embbert.config import ARCHITECTURES, NGRAM_FIELDS, BackboneConfig, LinearConfig, Task, from_mapping
 from embbert.errors import ModelError, UsageError
 from embbert.files import interrupted_save, read_json
 
@@ -101,8 +101,11 @@ def is_config(settings: object) -> bool:
 
 def weight_shapes(config: ModelConfig, outputs: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every float tensor of a model with `outputs` logits."""
+    ngrams: dict[str, tuple[int, ...]] = {}
     if isinstance(config, BackboneConfig):
         inputs = config.hidden_size
+        if config.ngrams:
+            ngrams["ngrams.weight"] = (outputs, config.ngrams)
     elif isinstance(config, LinearConfig):
         inputs = config.vocab_size
     else:
@@ -110,6 +113,7 @@ def weight_shapes(config: ModelConfig, outputs: int) -> dict[str, tuple[int, ...
     return backbone_shapes(config) | {
         "head.weight": (outputs, inputs),
         "head.bias": (outputs,),
+        **ngrams,
     }
 
 
@@ -132,7 +136,10 @@ def parse_config(path: Path, settings: Mapping[str, Any]) -> ModelConfig:
     kind, values = ARCHITECTURES[settings["architecture"]], settings["model"]
     if not isinstance(values, dict):
         raise ModelError(f"{path}: model must be a JSON object")
-    check_keys(path, values, {field.name for field in dataclasses.fields(kind)})
+    expected = {field.name for field in dataclasses.fields(kind)}
+    if not NGRAM_FIELDS & values.keys():
+        expected -= NGRAM_FIELDS
+    check_keys(path, values, expected)
     try:
         return from_mapping(kind, values)
     except (UsageError, TypeError) as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embbert.config import LinearConfig, to_mapping
+from embbert.config import to_mapping
 from embbert.errors import ModelError, UsageError
 from embbert.files import check_place, json_bytes, read_object, replace_folder
 from embbert.shape import (
@@ -51,7 +51,7 @@ class ModelFolder:
     Attributes:
         path: the folder.
         config: shape of the model.
-        tokenizer: with exactly `config.vocab_size` entries; of a linear model, its n-grams.
+        tokenizer: with exactly the tokens and n-grams that `config` says.
         task: `classify` or `regress`.
         labels: names of the classes, in the order of the logits; empty for `regress`.
         metrics: contents of `metrics.json`.
@@ -122,7 +122,7 @@ def save_model(
     Args:
         path: where; parents are created. An empty folder may stand there.
         config: shape of the model.
-        tokenizer: with `config.vocab_size` entries.
+        tokenizer: with the tokens and n-grams that `config` says.
         task: `classify` or `regress`.
         labels: class names in the order of the logits; none for `regress`.
         pair: whether the model reads pairs of texts.
@@ -179,11 +179,7 @@ def load_model(path: Path) -> ModelFolder:
 
     shape = load_shape(path)
     metrics = read_object(path / METRICS)
-    tokenizer = load_tokenizer(path / TOKENIZER, ngrams=isinstance(shape.config, LinearConfig))
-    if tokenizer.vocab_size != shape.config.vocab_size:
-        raise ModelError(
-            f"{path / TOKENIZER} has {tokenizer.vocab_size} entries, {CONFIG} says {shape.config.vocab_size}"
-        )
+    tokenizer = load_tokenizer(path / TOKENIZER, shape.config)
     return ModelFolder(path, shape.config, tokenizer, shape.task, shape.labels, metrics, shape.pair)
 
 

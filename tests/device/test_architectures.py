@@ -15,6 +15,7 @@ PLANS = {
     "embedder with a convolution": architectures.embedder(2),
     "embedder alone, wide": architectures.embedder(2, taps=0, rank=None),
     "efficient": architectures.efficient(2),
+    "n-grams": architectures.PLANS["n-grams"](2),
 }
 
 

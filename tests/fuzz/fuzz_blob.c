@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef NET_NGRAMS
+#define MOST_NGRAMS NET_MAX_NGRAMS
+#else
+#define MOST_NGRAMS 0u
+#endif
+
 extern const uint8_t fuzzed_header[48];
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,12 +39,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(blob + bytes - 4u, &crc, 4u);
     }
     if (net_open(blob, bytes, &weights) == EMBBERT_OK) {
-        uint16_t ids[NET_MAX_LENGTH];
+        uint16_t ids[NET_MAX_LENGTH + MOST_NGRAMS];
         int32_t logits[NET_CLASSES];
+        uint32_t count = 1u + data[0] % NET_MAX_LENGTH;
         for (i = 0; i < NET_MAX_LENGTH; i++) {
             ids[i] = (uint16_t)((i * 5u + data[0]) % NET_VOCAB_SIZE);
         }
-        if (net_run_ids(&weights, arena, sizeof arena, ids, 1u + data[0] % NET_MAX_LENGTH, logits) != EMBBERT_OK) {
+#ifdef NET_NGRAMS
+        for (i = 0; i < data[0] % (MOST_NGRAMS + 1u); i++) {
+            ids[count++] = (uint16_t)(NET_VOCAB_SIZE + (i * 5u + data[0]) % NET_NGRAMS);
+        }
+#endif
+        if (net_run_ids(&weights, arena, sizeof arena, ids, count, logits) != EMBBERT_OK) {
             abort();
         }
     }

@@ -15,6 +15,7 @@ TINY = {"vocab_size": 12, "hidden_size": 6, "embedding_size": 2, "kernel_size": 
 SHAPES = {
     "faithful": {"num_layers": 2},
     "residual": {"num_layers": 1, "residual": True, "pooling": "mean", "expansion": 2},
+    "n-grams": {"num_layers": 1, "ngrams": 9, "max_ngrams": 5},
 }
 LABELS = ("one", "two", "three")
 

@@ -60,12 +60,14 @@ WEIGHTS = [
 QUANT = ["tests/unit/quant/test_reference.py", "tests/unit/quant", "tests/unit/emit/test_kernels.py"]
 EXPORT = ["tests/unit/emit/test_c99.py", *MODEL[:1]]
 BLOB = ["tests/unit/emit/test_blob.py", *WEIGHTS[:3]]
+JOINT = ["tests/parity/test_joint_c.py"]
 SECOND_STAGE = {
     "embbert_blob": ["tests/parity/test_blob_checks.py"],
     "embbert_tokenizer": ["tests/parity/test_tokenizer_c.py", "tests/parity/test_tokenizer_time.py"],
     "embbert_text": ["tests/parity/test_tokenizer_c.py", "tests/parity/test_tokenizer_time.py"],
     "embbert_ngrams": ["tests/parity/test_ngrams_c.py", "tests/parity/test_ngrams_time.py"],
     "embbert_bag": ["tests/parity/test_linear_c.py"],
+    "embbert_sum": JOINT,
     "embbert": ["tests/parity/test_operators.py", "tests/unit/emit/test_kernels.py"],
 }
 """What runs for a mutant of the runtime that the quick stage does not kill, by the beginning of its name."""
@@ -86,9 +88,10 @@ PYTHON_TESTS = {
         "tests/unit/emit/test_kernels.py",
         *EXPORT,
         *WEIGHTS,
+        *JOINT,
     ],
-    "src/embbert/emit/tokenizer_c.py": ["tests/parity/test_tokenizer_c.py", *EXPORT],
-    f"{TEMPLATES}/model.c.j2": [*MODEL, *WEIGHTS],
+    "src/embbert/emit/tokenizer_c.py": ["tests/parity/test_tokenizer_c.py", *EXPORT, *JOINT],
+    f"{TEMPLATES}/model.c.j2": [*MODEL, *WEIGHTS, *JOINT],
     f"{TEMPLATES}/self_test.c.j2": [*MODEL, *WEIGHTS],
 }
 """What runs for a mutant of the generator, most likely killer first."""

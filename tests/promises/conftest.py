@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import folders
+import joints
 import linears
 from embbert.emit.c99 import export_c
 from embbert.quant.plan_io import load_plan
@@ -21,13 +22,15 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exports(model, tmp_path_factory):
-    """Folders of C by how weights are carried, and a linear model's; damage is done to copies."""
+    """Folders of C by how weights are carried, of a linear model and of both; damage is done to copies."""
     place = tmp_path_factory.mktemp("exports")
     for weights in ("constants", "blob"):
         export_c(*model, place / weights, weights=weights)
     linear = linears.linear_folder(place / "model", pair=True)
     export_c(linear, load_plan(linear), place / "linear", weights="blob")
-    return {name: place / name for name in ("constants", "blob", "linear")}
+    joint = joints.joint_folder(place / "both", pair=True)
+    export_c(joint, load_plan(joint), place / "joint")
+    return {name: place / name for name in ("constants", "blob", "linear", "joint")}
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_c_compiles_without_a_word(exports, need, tmp_path, name, standard):
     need(C[name][0])
     files = [*exports["blob"].glob("*.c"), *exports["constants"].glob("model*.c")]
     files += [*exports["linear"].glob("model*.c"), exports["linear"] / "embbert_bag.c"]
-    files += [exports["linear"] / "embbert_ngrams.c"]
+    files += [exports["linear"] / "embbert_ngrams.c", *exports["joint"].glob("model*.c")]
     assert len(files) > 15
     assert complaints(C[name], standard, files, tmp_path) == ""
 

@@ -19,6 +19,7 @@ import architectures
 import embbert
 import factory
 import folders
+import joints
 import linears
 import plans
 from embbert.emit.c99 import export_c
@@ -39,6 +40,7 @@ FORMS = {
     "blob, bert": ["-DEMBBERT_KERNELS=3"],
     "constants, embedder": ["-DEMBBERT_KERNELS=3"],
     "blob, linear": ["-DEMBBERT_KERNELS=1"],
+    "constants, n-grams beside tokens": ["-DEMBBERT_KERNELS=1"],
 }
 ARCHITECTURES = {"blob, bert": "bert", "constants, embedder": "embedder alone, wide"}
 SUPPRESSED = [
@@ -60,6 +62,9 @@ def export(place, form):
     elif form == "blob, linear":
         folder = linears.linear_folder(place / "model", pair=True)
         export_c(folder, load_plan(folder), place / "c", weights="blob")
+    elif form == "constants, n-grams beside tokens":
+        folder = joints.joint_folder(place / "model", pair=True, num_layers=1)
+        export_c(folder, load_plan(folder), place / "c")
     elif form in ARCHITECTURES:
         plan = architectures.PLANS[ARCHITECTURES[form]]()
         plans.write_export(plan, place / "c", form.split(",")[0])

@@ -101,6 +101,7 @@ def test_objects_call_helpers_only_and_compute_with_integers_only(exports, need,
     assert len(objects) == len(sources) > 12
     objects += compiled(build, [exports["constants"] / "model.c"], tmp_path / "constants")
     objects += compiled(build, [*exports["linear"].glob("*.c")], tmp_path / "linear")
+    objects += compiled(build, [exports["joint"] / "model.c"], tmp_path / "joint")
     assert findings(build, objects) == []
 
 

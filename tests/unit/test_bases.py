@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import embbert
+import factory
 import folders
 from embbert import bases, files
 from embbert.bases import (
@@ -392,3 +393,11 @@ def test_loading_runs_no_code_and_needs_no_network(copy, tmp_path, monkeypatch):
     folders.ship(tmp_path, monkeypatch)
     assert load_base("b").weights()
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_base_has_no_ngrams(tmp_path):
+    config = factory.small_config(ngrams=9, max_ngrams=3)
+    parts = folders.base_parts() | {"config": config}
+    with pytest.raises(ModelError, match=r"base\.json: a base has tokens, and no n-grams beside them"):
+        save_base(tmp_path / "b", **parts)
+    assert list(tmp_path.iterdir()) == []

@@ -6,11 +6,13 @@ import factory
 from embbert.blueprint import backbone_shapes, blueprint, steps
 from embbert.config import ARCHITECTURES
 from embbert.errors import UsageError
+from embbert.shape import weight_shapes
 
 CONFIGS = {
     "embbert": factory.small_config(),
     "residual": factory.small_config(residual=True, pooling="mean"),
     "one layer": factory.small_config(num_layers=1),
+    "n-grams": factory.small_config(ngrams=30, max_ngrams=9),
     **factory.BASELINES,
 }
 
@@ -19,7 +21,7 @@ def reads(step):
     """The tensors that a step reads."""
     if isinstance(step, steps.Attend):
         return [step.query, step.keys, step.values]
-    if isinstance(step, steps.Embed):
+    if isinstance(step, steps.Embed | steps.Bag):
         return []
     adds = isinstance(step, steps.Add) or getattr(step, "accumulate", False)
     return [step.source, *([step.out] if adds else [])]
@@ -42,7 +44,7 @@ def test_names_are_unique_and_every_tensor_is_written_and_read(name):
             read |= set(reads(step))
             written.add(step.out)
     assert written == set(drawn.tensors)
-    assert read == set(drawn.tensors) - {"logits"}
+    assert read | {"logits"} == set(drawn.tensors)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -59,7 +61,9 @@ def test_every_weight_is_used_and_exists(name):
                 used |= {step.gain.first, step.gain.second} if step.gain else set()
             elif isinstance(step, steps.Conv):
                 used |= {f"{step.weight}.weight", f"{step.weight}.bias"}
-    assert used == {*backbone_shapes(config), "head.weight", "head.bias"}
+            elif isinstance(step, steps.Bag):
+                used.add(f"{step.weight}.weight")
+    assert used == weight_shapes(config, 3).keys()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -67,7 +71,7 @@ def test_every_scale_is_decided_by_something_that_is_seen(name):
     every = [step for stage in blueprint(CONFIGS[name], 3).stages for step in stage.steps]
     seen = {step.seen for step in every} | {step.inner for step in every if isinstance(step, steps.Conv)}
     for step in every:
-        if step.out not in ("pooled", "logits"):
+        if step.out not in ("pooled", "logits", "known"):
             assert set(step.deciding) <= seen - {""}
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import factory
 import folders
+import joints
 from embbert import boards, footprint
 from embbert.boards import fit
 from embbert.config import preset
@@ -110,7 +111,15 @@ def test_names_are_found_and_slips_answered():
     ],
 )
 def test_needs_are_what_the_export_states(tmp_path, task, changes):
-    folder = folders.small_folder(tmp_path / "model", task, **changes)
+    needs_are_stated(folders.small_folder(tmp_path / "model", task, **changes))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_needs_of_a_model_with_ngrams_are_what_the_export_states(tmp_path, shared):
+    needs_are_stated(joints.joint_folder(tmp_path / "model", shared=shared))
+
+
+def needs_are_stated(folder):
     _, report = contents(folder, load_plan(folder), "model")
     stated = report["bytes"]
     need = boards.needs(

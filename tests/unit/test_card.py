@@ -91,3 +91,11 @@ def test_a_base_tells_of_pairs_and_of_a_curve_only_where_they_are():
     text = base_card(factory.small_config(), {**BASE, "protocol": {"pairs": True}}, curve=False)
     assert "masked-language modelling and next-sentence prediction on" in text
     assert "curve.png" not in text
+
+
+def test_ngrams_beside_tokens_are_told():
+    text = card(ngrams=1500, max_ngrams=70)
+    assert "maps a text to one of 2 labels, with the weights of n-grams added. It runs" in text
+    assert "Beside them 1,500 n-grams, 3,000 parameters. Deployed at 24 tokens and 70 known n-grams: " in text
+    assert "* Only the first 24 tokens and 70 known n-grams of an input are read." in text
+    assert "n-grams" not in card()

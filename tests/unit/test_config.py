@@ -155,3 +155,35 @@ def test_the_least_and_the_most_of_pretraining_can_be():
 def test_configs_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         EmbbertConfig().hidden_size = 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"ngrams": 5}, "ngrams and max_ngrams must both be 0 or neither, not 5 and 0"),
+        ({"max_ngrams": 5}, "must both be 0 or neither, not 0 and 5"),
+        ({"ngrams": -1, "max_ngrams": 5}, "ngrams must be between 0 and 65536, not -1"),
+        ({"ngrams": 5.0, "max_ngrams": 5}, "ngrams must be a whole number"),
+        ({"ngrams": 5, "max_ngrams": 65536}, "max_ngrams must be at most 65535, not 65536"),
+        ({"ngrams": 65536, "max_ngrams": 5}, "ngrams must be at most 65535, not 65536"),
+        ({"ngrams": 57345, "max_ngrams": 5}, "at most 65536, not 8192 \\+ 57345"),
+    ],
+)
+def test_ngrams_beside_tokens_must_be_possible(changes, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        EmbbertConfig(**changes)
+
+
+def test_ngrams_beside_tokens_are_told_of_where_there_are_some():
+    config = EmbbertConfig(ngrams=57344, max_ngrams=65535)
+    plain = EmbbertConfig()
+    assert to_mapping(config) == {**to_mapping(plain), "ngrams": 57344, "max_ngrams": 65535}
+    assert to_mapping(config).keys() - to_mapping(plain).keys() == {"ngrams", "max_ngrams"}
+    assert from_mapping(EmbbertConfig, to_mapping(config)) == config
+    assert config.parameter_count == plain.parameter_count
+    assert weight_shapes(config, 7) == {**weight_shapes(plain, 7), "ngrams.weight": (7, 57344)}
+
+
+def test_what_runs_in_float_only_has_no_ngrams():
+    with pytest.raises(UsageError, match="mamba runs in float only: it cannot have n-grams"):
+        dataclasses.replace(factory.MAMBA, ngrams=3, max_ngrams=3)

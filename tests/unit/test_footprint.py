@@ -22,7 +22,11 @@ SHAPES = [
     {"num_layers": 1},
     {"num_layers": 3, "hidden_size": 9, "causal_conv": False},
 ]
-CONFIGS = [*(factory.small_config(**changes) for changes in SHAPES), *factory.BASELINES.values()]
+NGRAMS = [
+    factory.small_config(ngrams=50, max_ngrams=7),
+    dataclasses.replace(factory.BASELINES["nano-embedder"], ngrams=9, max_ngrams=101),
+]
+CONFIGS = [*NGRAMS, *(factory.small_config(**changes) for changes in SHAPES), *factory.BASELINES.values()]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_constants_are_those_of_the_plan(config):
 def test_arena_is_ids_then_the_tensors_of_the_plan_then_the_workspace(config):
     plan = factory.random_plan(config, classes=5)
     rows = {"text": config.max_length, "pass": spec.ROWS_PER_PASS, "one": 1}
-    expected = {"ids": 2 * config.max_length}
+    expected = {"ids": 2 * (config.max_length + config.max_ngrams)}
     expected |= {t.name: rows[t.span] * t.cols * WIDTH[t.dtype] for t in plan.tensors}
     if config.layer_count:  # and so attention
         expected["scores"] = spec.ROWS_PER_PASS * config.max_length * 4
@@ -124,6 +128,20 @@ def test_a_shorter_deployment_drops_positions_and_buffers_only():
 def test_impossible_deployments_are_refused(classes, length):
     with pytest.raises(UsageError):
         footprint.deployed(factory.small_config(), classes, length)
+
+
+def test_a_shorter_deployment_leaves_the_ngrams_as_they_are():
+    full, short = (footprint.deployed(NGRAMS[1], 3, length) for length in (None, 8))
+    assert full.constants["head.weigh"] == short.constants["head.weigh"] == 9 * 3 + 2 * 4 * 3
+    assert (full.arena["ids"], short.arena["ids"]) == (256, 224)  # of 24 + 101, of 8 + 101
+
+
+def test_known_ngrams_are_added_up():
+    plain = dataclasses.replace(NGRAMS[0], ngrams=0, max_ngrams=0)
+    without = footprint.macs(plain, 4, 9)
+    assert footprint.macs(NGRAMS[0], 4, 9, 5) == without + 5 * 4
+    assert footprint.macs(NGRAMS[0], 4, 9) == without + 7 * 4  # the most
+    assert footprint.paper(NGRAMS[0]) == footprint.paper(plain)
 
 
 def _count(config, classes, tokens):

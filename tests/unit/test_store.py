@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import factory
 import folders
+import joints
 from embbert import files
 from embbert.errors import ModelError, UsageError
 from embbert.store import FILES, check_target, load_model, save_model, weight_shapes
@@ -400,3 +402,50 @@ def test_shapes_of_the_default_model_add_up():
     shapes = weight_shapes(config, 3)
     assert shapes["layers.1.conv.weight"] == (config.conv_size, 1, config.kernel_size)
     assert "final_norm.weight" not in shapes
+
+
+# -- n-grams beside tokens -------------------------------------------------------------------------------
+
+
+def test_a_model_with_ngrams_is_saved_and_loaded(tmp_path):
+    parts = joints.parts()
+    save_model(tmp_path / "m", **parts)
+    again = load_model(tmp_path / "m")
+    assert again.config == parts["config"]
+    assert again.tokenizer.to_json() == parts["tokenizer"].to_json()
+    found = again.weights()
+    assert found.keys() == parts["weights"].keys()
+    assert found["ngrams.weight"].tolist() == parts["weights"]["ngrams.weight"].tolist()
+    assert again.integer()[1]["ngrams"] == parts["config"].ngrams
+    settings = json.loads((tmp_path / "m" / "config.json").read_text())
+    assert settings["model"]["max_ngrams"] == joints.MAX_NGRAMS
+
+
+def test_a_model_without_ngrams_says_nothing_of_them(tmp_path):
+    path = folders.small_folder(tmp_path / "m").path
+    settings = json.loads((path / "config.json").read_text())
+    assert not {"ngrams", "max_ngrams"} & settings["model"].keys()
+    # Both or neither: what is half told is not guessed.
+    settings["model"]["ngrams"] = 0
+    (path / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=r"config\.json lacks 'max_ngrams'"):
+        load_model(path)
+    settings["model"]["max_ngrams"] = 0
+    (path / "config.json").write_text(json.dumps(settings))
+    assert load_model(path).config == factory.small_config()
+
+
+def test_parts_of_a_model_with_ngrams_must_fit(tmp_path):
+    parts = joints.parts()
+    other = joints.tokenizer(max_ngrams=13)
+    weights = {name: value for name, value in parts["weights"].items() if name != "ngrams.weight"}
+    for changes, complaint in [
+        ({"tokenizer": parts["tokenizer"].tokens}, "not tokens and n-grams of embbert"),
+        ({"tokenizer": parts["tokenizer"].ngrams}, "not tokens and n-grams of embbert"),
+        ({"tokenizer": other}, "has 13 n-grams of a text at most, config.json says 12"),
+        ({"config": factory.small_config()}, "not a tokenizer of embbert"),
+        ({"weights": weights}, r"ngrams\.weight"),
+    ]:
+        with pytest.raises(ModelError, match=complaint):
+            save_model(tmp_path / "m", **{**parts, **changes})
+    assert list(tmp_path.iterdir()) == []

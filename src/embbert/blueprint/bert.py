@@ -66,7 +66,7 @@ def blueprint(config: BertConfig, classes: int) -> Blueprint:
         if last:
             steps.append(Pool("pool", "pooled", "", source="z"))
         stages.append(Stage(f"layer{layer}", pooled_rows(config) if last else "text", tuple(steps)))
-    return Blueprint(whole | rows | answer(config, classes), (*stages, head()))
+    return Blueprint(whole | rows | answer(config, classes), (*stages, head(config)))
 
 
 def _part(config: BertConfig, index: int) -> tuple[int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embbert.blueprint.steps import Embed, Linear, Stage, Tensor
+from embbert.blueprint.steps import Add, Bag, Embed, Linear, Stage, Tensor
 
 if TYPE_CHECKING:
-    from embbert.blueprint.steps import RowSet
+    from embbert.blueprint.steps import RowSet, Step
     from embbert.config import BackboneConfig
     from embbert.config.model import LayeredConfig
 
@@ -52,9 +52,22 @@ def pooled_rows(config: BackboneConfig) -> RowSet:
 
 def answer(config: BackboneConfig, classes: int) -> dict[str, Tensor]:
     """The tensors of the head."""
-    return {"pooled": Tensor("int16", config.hidden_size, "one"), "logits": Tensor("int32", classes, "one")}
+    tensors = {
+        "pooled": Tensor("int16", config.hidden_size, "one"),
+        "logits": Tensor("int32", classes, "one"),
+    }
+    if config.ngrams:
+        tensors["known"] = Tensor("int32", classes, "one")
+    return tensors
 
 
-def head() -> Stage:
-    """One linear layer on the pooled row."""
-    return Stage("head", "one", (Linear("classify", "logits", "", source="pooled", weight="head"),))
+def head(config: BackboneConfig) -> Stage:
+    """One linear layer on the pooled row, and what the n-grams add to its logits."""
+    steps: list[Step] = [Linear("classify", "logits", "", source="pooled", weight="head")]
+    if config.ngrams:
+        size, first = config.ngrams, config.vocab_size
+        steps += [
+            Bag("weigh", "known", "", weight="ngrams", vocab_size=size, first=first, bias=False),
+            Add("add", "logits", "", source="known"),
+        ]
+    return Stage("head", "one", tuple(steps))

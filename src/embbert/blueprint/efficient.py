@@ -58,7 +58,7 @@ def blueprint(config: EfficientConfig, classes: int) -> Blueprint:
         end = Pool("pool", "pooled", "", source="y") if last else _input(config, layer + 1)
         rows_of = pooled_rows(config) if last else "text"
         stages.append(Stage(f"layer{layer}", rows_of, (*_block(config, layer), end)))
-    return Blueprint(whole | rows | answer(config, classes), (*stages, head()))
+    return Blueprint(whole | rows | answer(config, classes), (*stages, head(config)))
 
 
 def _input(config: EfficientConfig, layer: int) -> Norm:

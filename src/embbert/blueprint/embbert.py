@@ -52,7 +52,7 @@ def blueprint(config: EmbbertConfig, classes: int) -> Blueprint:
     if config.residual:
         rows["z"] = Tensor("int8", d, "pass")
     stages = _residual(config) if config.residual else _replacing(config)
-    return Blueprint(whole | rows | answer(config, classes), (*stages, head()))
+    return Blueprint(whole | rows | answer(config, classes), (*stages, head(config)))
 
 
 def _replacing(config: EmbbertConfig) -> tuple[Stage, ...]:

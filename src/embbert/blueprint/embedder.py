@@ -40,4 +40,4 @@ def blueprint(config: EmbedderConfig, classes: int) -> Blueprint:
             Stage("embed", "text", (embed(config, "y"), narrow)),
             Stage("conv", "text", (conv, pool)),
         ]
-    return Blueprint(tensors | answer(config, classes), (*stages, head()))
+    return Blueprint(tensors | answer(config, classes), (*stages, head(config)))

@@ -154,7 +154,7 @@ class Conv(Step):
 
 @dataclass(frozen=True)
 class Add(Step):
-    """out + source, both of one scale."""
+    """out + source, both of one type and scale."""
 
     source: str = ""
 
@@ -200,15 +200,19 @@ class Pool(Step):
 
 @dataclass(frozen=True)
 class Bag(Step):
-    """The weights of all ids of a text, added up and divided by the root of how many there are; with bias.
+    """The weights of a text's n-grams, added up and divided by the root of how many there are.
 
     Attributes:
         weight: name of matrix [outputs, v] and bias, without ending.
-        vocab_size: v.
+        vocab_size: v, n-grams that are known.
+        first: the id of the first n-gram; ids below it are tokens and do not count.
+        bias: whether a bias is added.
     """
 
     weight: str = ""
     vocab_size: int = 0
+    first: int = 0
+    bias: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from embbert.blueprint import blueprint
-from embbert.footprint import CODE_BYTES, SMALLEST_LENGTH, STACK_BYTES, STRUCTURE_BYTES, deployed
+from embbert.config import BackboneConfig
+from embbert.footprint import (
+    CODE_BYTES,
+    NGRAM_CODE_BYTES,
+    SMALLEST_LENGTH,
+    STACK_BYTES,
+    STRUCTURE_BYTES,
+    deployed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +64,8 @@ def needs(
     operators = sum(len(stage.steps) for stage in blueprint(config, classes).stages)
     names = classes * LABEL_BYTES if labels is None else sum(len(label.encode()) for label in labels)
     code = CODE_BYTES + STRUCTURE_BYTES * (operators + SELF_TEST_LINES)
+    if isinstance(config, BackboneConfig) and config.ngrams:
+        code += NGRAM_CODE_BYTES
     code += names + 9 * (classes if labels is None else len(labels))
     code += SELF_TEST_BYTES * (2 if pair else 1) + SELF_TEST_LINES * (2 + 4 * classes)
     if tokenizer is None:

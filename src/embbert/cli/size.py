@@ -65,7 +65,7 @@ def _size(
     macs = {
         n: footprint.macs(config, outputs, n) for n in size_board.TOKEN_COUNTS if n <= deployed.max_length
     }
-    tables = _tokenizer(model, ngrams=isinstance(config, LinearConfig))
+    tables = _tokenizer(model, config)
     report = None
     if target is not None:
         report = size_board.board_report(target, config, deployed, tables, known)
@@ -76,6 +76,8 @@ def _size(
     else:
         known_ngrams = isinstance(config, LinearConfig)
         holds = f"{config.vocab_size:,} n-grams" if known_ngrams else f"{config.parameter_count:,} parameters"
+        if isinstance(config, BackboneConfig) and config.ngrams:
+            holds += f", {config.ngrams:,} n-grams ({config.max_ngrams:,} of a text at most)"
         _print_tables(model, holds, paper, deployed, macs, tables)
     if report is not None and not report["fits"]:
         raise CheckFailed(size_board.verdict(report))
@@ -126,7 +128,7 @@ def _paper(found: "PaperBytes") -> dict[str, int]:
     return {**dataclasses.asdict(found), "total": found.total, "quantized_total": found.quantized_total}
 
 
-def _tokenizer(model: str, *, ngrams: bool) -> dict[str, int]:
+def _tokenizer(model: str, config: "ModelConfig") -> dict[str, int]:
     """Bytes of a folder's tokenizer tables by charset; empty for a preset, which has no vocabulary."""
     from embbert.shape import TOKENIZER
 
@@ -137,7 +139,7 @@ def _tokenizer(model: str, *, ngrams: bool) -> dict[str, int]:
     from embbert.text import CHARSETS, load_tokenizer
     from embbert.text.tables import tables_of
 
-    tokenizer = load_tokenizer(path, ngrams=ngrams)
+    tokenizer = load_tokenizer(path, config)
     return {charset: tokenizer_bytes(tables_of(tokenizer.limited_to(charset))) for charset in CHARSETS}
 
 

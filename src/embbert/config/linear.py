@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from embbert.config.model import ModelConfig
+from embbert.config.model import MAX_NGRAMS, ModelConfig
 from embbert.errors import UsageError
 
-MAX_NGRAMS = 65535
-"""Ids are uint16 in C, and so is how many there are."""
+__all__ = ["MAX_NGRAMS", "LinearConfig"]
 
 
 @dataclass(frozen=True)

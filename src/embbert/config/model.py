@@ -17,6 +17,9 @@ Task = Literal["classify", "regress"]
 
 LARGEST = 65536
 
+MAX_NGRAMS = 65535
+"""Ids are uint16 in C, and so is how many there are."""
+
 
 @dataclass(frozen=True)
 class ModelConfig(ABC):
@@ -59,7 +62,8 @@ class ModelConfig(ABC):
 class BackboneConfig(ModelConfig):
     """A model that makes a vector of every token, and whose head reads one vector made of them.
 
-    Ids 0..4 are [PAD] [UNK] [CLS] [MASK] [SEP].
+    Ids 0..4 are [PAD] [UNK] [CLS] [MASK] [SEP]. A model may weigh the n-grams of a text too, as a linear
+    model does: their ids follow the tokens', from `vocab_size` on.
 
     Attributes:
         poolings: what the head may read.
@@ -68,13 +72,18 @@ class BackboneConfig(ModelConfig):
             architecture allows it: the tables are d wide.
         pooling: the head reads position 0 (`cls`), the average over the text (`mean`) or the root of the mean
             square (`rms`).
+        ngrams: n-grams whose weights are added to the logits; 0 is none.
+        max_ngrams: the most known n-grams of a text that count.
     """
 
     poolings: ClassVar[tuple[str, ...]] = ("cls", "mean")
+    least: ClassVar[dict[str, int]] = ModelConfig.least | {"ngrams": 0, "max_ngrams": 0}
 
     hidden_size: int = 128
     embedding_size: int = 16
     pooling: Pooling = "cls"
+    ngrams: int = 0
+    max_ngrams: int = 0
 
     def __post_init__(self) -> None:
         """Refuse sizes that no model can have."""
@@ -82,6 +91,22 @@ class BackboneConfig(ModelConfig):
         if self.pooling not in self.poolings:
             known = " or ".join(repr(name) for name in self.poolings)
             raise UsageError(f"pooling must be {known}, not {self.pooling!r}")
+        self._check_ngrams()
+
+    def _check_ngrams(self) -> None:
+        if (self.ngrams > 0) != (self.max_ngrams > 0):
+            raise UsageError(
+                f"ngrams and max_ngrams must both be 0 or neither, not {self.ngrams} and {self.max_ngrams}"
+            )
+        for name in ("ngrams", "max_ngrams"):
+            if getattr(self, name) > MAX_NGRAMS:
+                raise UsageError(f"{name} must be at most {MAX_NGRAMS}, not {getattr(self, name)}")
+        if self.vocab_size + self.ngrams > LARGEST:
+            raise UsageError(
+                f"tokens and n-grams must be at most {LARGEST}, not {self.vocab_size} + {self.ngrams}"
+            )
+        if self.ngrams and not self.integer:
+            raise UsageError(f"{self.architecture} runs in float only: it cannot have n-grams")
 
     @property
     def table_size(self) -> int:

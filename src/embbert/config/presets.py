@@ -48,6 +48,9 @@ ARCHITECTURES: dict[str, type[ModelConfig]] = {
     for kind in (EmbbertConfig, BertConfig, EfficientConfig, EmbedderConfig, MambaConfig, LinearConfig)
 }
 
+NGRAM_FIELDS = frozenset({"ngrams", "max_ngrams"})
+"""Fields that a `config.json` only has if the model has n-grams beside tokens."""
+
 Config = TypeVar("Config", bound="ModelConfig | TrainConfig | PretrainConfig")
 
 
@@ -92,8 +95,12 @@ def architecture(name: str) -> type[ModelConfig]:
 
 
 def to_mapping(config: ModelConfig | TrainConfig | PretrainConfig) -> dict[str, Any]:
-    """The fields as plain JSON values, in order of definition."""
-    return dataclasses.asdict(config)
+    """The fields as plain JSON values, in order of definition; those of n-grams only where there are some."""
+    values = dataclasses.asdict(config)
+    if isinstance(config, BackboneConfig) and not config.ngrams:
+        for name in NGRAM_FIELDS:
+            del values[name]
+    return values
 
 
 def _nearest(word: str, known: Any) -> str:  # noqa: ANN401 - any iterable of names

@@ -124,7 +124,7 @@ def readers(plan: Plan, file: Blob) -> str:
             lines.append(f".{field} = {value},")
         body = "\n".join(f"        {line}" for line in lines)
         sizes = f", {plan.vocab_size}u, {plan.max_length}u" if isinstance(op, Embed | EmbedWide) else ""
-        sizes = f", {plan.vocab_size}u" if isinstance(op, Bag) else sizes
+        sizes = f", {plan.bag_size}u" if isinstance(op, Bag) else sizes
         blocks.append(
             f"static embbert_{kind} get_{name}(const uint8_t *blob)\n{{\n"
             f"    const embbert_{kind} op = {{\n{body}\n    }};\n    return op;\n}}\n\n"

@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embbert.emit.golden import Golden
-    from embbert.quant.spec import Plan
+    from embbert.quant.spec import Op, Plan
     from embbert.store import ModelFolder
 
 REPORT = "report.json"
 TOKENIZER = ("embbert_tokenizer.c", "embbert_tokenizer.h")
 NGRAMS = ("embbert_ngrams.c", "embbert_ngrams.h")
+SUM = ("embbert_sum.h",)
 KERNELS = ("embbert_dsp.c", "embbert_mve.c", "embbert_scalar.c", "embbert_vector.c")
 OPERATOR_FILES: dict[type[Any], tuple[str, ...]] = {
     spec.Embed: ("embbert_embed.c", *TOKENIZER),
@@ -186,9 +187,8 @@ def runtime_files(plan: Plan | None = None, *, tokenizer: bool = True, blob: boo
     source = resources.files("embbert.emit") / "runtime"
     unused: set[str] = set()
     if plan is not None:
-        kinds = {type(op) for stage in plan.stages for op in stage.ops}
-        needed = {name for kind in kinds for name in OPERATOR_FILES[kind]}
-        unused = {name for names in OPERATOR_FILES.values() for name in names} - needed
+        needed = {name for stage in plan.stages for op in stage.ops for name in _files_of(op, plan)}
+        unused = {*SUM, *(name for names in OPERATOR_FILES.values() for name in names)} - needed
     return {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in sorted(source.iterdir(), key=lambda item: item.name)
@@ -197,6 +197,12 @@ def runtime_files(plan: Plan | None = None, *, tokenizer: bool = True, blob: boo
         and (tokenizer or entry.name not in TEXT_FILES)
         and (blob or "blob" not in entry.name)
     }
+
+
+def _files_of(op: Op, plan: Plan) -> tuple[str, ...]:
+    """What an operator needs of the runtime."""
+    sums = isinstance(op, spec.Add) and plan.tensor(op.out).dtype == "int32"
+    return SUM if sums else OPERATOR_FILES[type(op)]
 
 
 def check_prefix(prefix: str) -> None:
@@ -281,6 +287,7 @@ def _report(
         "labels": list(interface.labels),
         "max_length": plan.max_length,
         "vocab_size": plan.vocab_size,
+        **({"ngrams": plan.ngrams, "max_ngrams": plan.max_ngrams} if plan.ngrams else {}),
         "bytes": {
             "constants": sum(array.bytes for array in arrays),
             "tokenizer": tokenizer,

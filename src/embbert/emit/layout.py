@@ -51,7 +51,7 @@ class Region:
 
 
 def arena(plan: Plan) -> tuple[Region, ...]:
-    """The regions in order: token ids, every tensor of the plan, scores of attention and sums of averages.
+    """The regions in order: the ids, every tensor of the plan, scores of attention and sums of averages.
 
     What no operator of the plan needs is not there.
     """
@@ -62,7 +62,7 @@ def arena(plan: Plan) -> tuple[Region, ...]:
         shape = f"{rows} x {cols}" if cols > 1 else f"{rows}"
         regions.append(Region(name, dtype, rows * cols, offset, shape))
 
-    place("ids", "uint16", plan.max_length, 1)
+    place("ids", "uint16", plan.max_length + plan.max_ngrams, 1)
     for tensor in plan.tensors:
         place(tensor.name, tensor.dtype, rows_of(plan, tensor), tensor.cols)
     if any(isinstance(op, Attend) for stage in plan.stages for op in stage.ops):

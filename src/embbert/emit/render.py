@@ -14,7 +14,7 @@ from embbert.emit.blob import blob as make_blob
 from embbert.emit.constants import constants
 from embbert.emit.layout import arena, arena_bytes
 from embbert.emit.stages import calls, functions, structures
-from embbert.footprint import ALIGNMENT, CODE_BYTES, STACK_BYTES, STRUCTURE_BYTES
+from embbert.footprint import ALIGNMENT, CODE_BYTES, NGRAM_CODE_BYTES, STACK_BYTES, STRUCTURE_BYTES
 from embbert.quant.spec import Embed, EmbedWide
 
 if TYPE_CHECKING:
@@ -123,11 +123,14 @@ def limits(plan: Plan, weights: Weights = "constants") -> dict[str, int]:
         "max_length": plan.max_length,
         "vocab_size": plan.vocab_size,
         "least_ids": plan.least_ids,
+        "ngrams": plan.ngrams,
+        "max_ngrams": plan.max_ngrams,
+        "max_ids": plan.max_length + plan.max_ngrams,
     }
 
 
 def token_name(plan: Plan) -> str:
-    """What an id stands for."""
+    """What an id stands for; where there are tokens and n-grams, a token."""
     return "token" if plan.least_ids > 0 else "n-gram"
 
 
@@ -138,7 +141,8 @@ def code_margin(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> 
     texts = sum(len((golden.text + (golden.pair or "")).encode()) + 2 for golden in goldens)
     tested = len(goldens) * 4 * plan.classes + texts
     blob = BLOB_CODE_BYTES + BLOB_OPERATOR_BYTES * operators if interface.weights == "blob" else 0
-    return CODE_BYTES + blob + STRUCTURE_BYTES * (operators + len(goldens)) + labels + tested
+    code = CODE_BYTES + (NGRAM_CODE_BYTES if plan.ngrams else 0)
+    return code + blob + STRUCTURE_BYTES * (operators + len(goldens)) + labels + tested
 
 
 def c_string(text: str) -> str:
@@ -195,6 +199,8 @@ def _values(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> dict
         "tokenizer": "embbert_tokenizer" if tokens else "embbert_ngrams",
         "tokenize": f"embbert_encode{'' if tokens else '_ngrams'}{ending}",
         "token": token_name(plan),
+        "most_ids": f"{prefix.upper()}_{'MAX_IDS' if plan.ngrams else 'MAX_LENGTH'}",
+        "find_ngrams": f"embbert_encode_ngrams{ending}",
         "result": "class_index" if classify else "value",
         "result_type": "uint32_t" if classify else "int32_t",
         "text_parameters": both if pair else single,

@@ -53,7 +53,7 @@ def calls(plan: Plan, *, blob: bool = False) -> str:
     """The stages in order, as statements."""
     return "\n".join(
         f"    run_{stage.name}({'blob, ' if blob and _read(stage, plan) else ''}a"
-        f"{', count' if _needs_count(stage) else ''});"
+        f"{', count' if _needs_count(stage) else ''}{', ngrams' if _needs_ngrams(stage, plan) else ''});"
         for stage in plan.stages
     )
 
@@ -149,6 +149,10 @@ def _needs_count(stage: Stage) -> bool:
     return stage.rows == "text" or any(isinstance(op, whole) for op in stage.ops)
 
 
+def _needs_ngrams(stage: Stage, plan: Plan) -> bool:
+    return plan.ngrams > 0 and any(isinstance(op, spec.Bag) for op in stage.ops)
+
+
 def _stage(stage: Stage, plan: Plan, *, blob: bool) -> str:
     looping = stage.rows == "text"
     declarations = _read(stage, plan) if blob else []
@@ -183,6 +187,7 @@ def _stage(stage: Stage, plan: Plan, *, blob: bool) -> str:
     if declarations:
         declarations.append("")
     parameters += "work *a, uint32_t count" if _needs_count(stage) else "work *a"
+    parameters += ", uint32_t ngrams" if _needs_ngrams(stage, plan) else ""
     head = [f"/* {stage.name}: {VISITS[stage.rows]} */", f"static void run_{stage.name}({parameters})", "{"]
     return "\n".join([*head, *declarations, *before, *body, *after, "}"]) + "\n"
 
@@ -217,8 +222,9 @@ def _op(stage: Stage, op: Op, plan: Plan, looping: bool) -> list[str]:
         kind = scalars_of(op, plan)[0]
         call = f"embbert_{kind}_rows(&{name}, a->ids, second, {first}, {rows}, {target});"
     elif isinstance(op, spec.Bag):
-        comment = f"all ids -> {_shape(out)}"
-        call = f"embbert_bag_rows(&{name}, a->ids, count, {target});"
+        comment = f"all {'n-grams' if plan.ngrams else 'ids'} -> {_shape(out)}"
+        ids = "a->ids + count, ngrams" if plan.ngrams else "a->ids, count"
+        call = f"embbert_bag_rows(&{name}, {ids}, {target});"
     elif isinstance(op, spec.Attend):
         query, keys = plan.tensor(op.query), plan.tensor(op.keys)
         mixed = "" if op.values == op.keys else f" and {_shape(plan.tensor(op.values))}"
@@ -235,7 +241,10 @@ def _op(stage: Stage, op: Op, plan: Plan, looping: bool) -> list[str]:
         comment = f"{_shape(source_tensor)} -> {_shape(out)}"
         if isinstance(op, spec.Add):
             comment += ", added to what is there"
-            call = f"embbert_add_rows({source}, {rows}, {out.cols}u, {target});"
+            if out.dtype == "int32":
+                call = f"embbert_add_logits({source}, {out.cols}u, {target});"
+            else:
+                call = f"embbert_add_rows({source}, {rows}, {out.cols}u, {target});"
         elif isinstance(op, spec.PoolRms):
             comment += ", the root of the mean square over the rows"
             call = f"embbert_pool_add_squares({source}, {rows}, {source_tensor.cols}u, a->sums);"

@@ -1,16 +1,18 @@
-"""Print the tables of a tokenizer, or of n-grams, as C constants."""
+"""Print the tables of a tokenizer, of n-grams, or of both as C constants."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from embbert.text.tables import NgramTables
+from embbert.text.tables import JointTables, NgramTables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from embbert.text.tables import TokenizerTables
+    from embbert.text.tables import AnyTables, TokenizerTables
 
 _PER_LINE = 16
 
@@ -41,52 +43,81 @@ _NGRAMS = {
 """Those of `embbert_ngrams`."""
 
 
-def tokenizer_source(tables: TokenizerTables | NgramTables, prefix: str) -> str:
+def tokenizer_source(tables: AnyTables, prefix: str) -> str:
     """A C file that defines `const embbert_tokenizer <prefix>_tokenizer`, or `const embbert_ngrams` so named.
 
-    It needs `embbert_tokenizer.h` or `embbert_ngrams.h` beside it. The same tables give the same text.
+    Of both, the n-grams are `<prefix>_ngrams`. It needs `embbert_tokenizer.h`, `embbert_ngrams.h` or both
+    beside it. The same tables give the same text.
     """
-    if isinstance(tables, NgramTables):
-        counts = f"The numbers of {tables.vocab_size} n-grams"
-        kind, meanings = "ngrams", _NGRAMS
-        numbers = f"    {tables.bucket_bits}u\n"
+    if isinstance(tables, JointTables):
+        counts = f"{_counts(tables.tokens)},\n * and the numbers of {tables.ngrams.vocab_size} n-grams"
+        kinds = {"tokenizer": "tokenizer", "ngrams": "ngrams"}
+        parts = _constants(tables.tokens, f"{prefix}_tokenizer", prefix, prefix)
+        # An alphabet that is the same in both is there once.
+        inner = f"{prefix}_ngrams"
+        alphabet = prefix if tables.shared else inner
+        parts += _constants(tables.ngrams, inner, inner, alphabet, stored=tables.shared)
     else:
-        counts = (
-            f"A tokenizer of {tables.vocab_size} tokens: 5 special ones, characters, "
-            f"and {len(tables.merge_rank)} merges"
-        )
-        kind, meanings = "tokenizer", _TOKENIZER
-        numbers = f"    {len(tables.merge_left)}u,\n    {tables.first_merged}u\n"
+        counts = _counts(tables)
+        kinds = {_kind(tables): "tokenizer"}
+        parts = _constants(tables, f"{prefix}_tokenizer", prefix, prefix)
     if tables.charset != "unicode":
         counts += f"; charset {tables.charset}"
-    arrays = tables.arrays()
-    parts = [
-        f"/* {counts}.\n"
-        f" * {tokenizer_bytes(tables)} bytes of tables. Generated: do not edit. */\n"
-        f'#include "embbert_{kind}.h"\n\n'
-        f"extern const embbert_{kind} {prefix}_tokenizer;\n"
-    ]
-    for name, values in arrays.items():
-        parts.append(
-            f"\n/* {(_ALPHABET | meanings)[name]}\n * [{len(values)}] uint16, {values.nbytes} bytes */\n"
-            f"static const uint16_t {prefix}_{name}[{len(values)}] = {{\n{_rows(values)}}};\n"
-        )
-    alphabet = "".join(f"        {prefix}_{field},\n" for field in _ALPHABET)
-    fields = [name if name in arrays else "symbol_start" for name in meanings]
-    body = "".join(f"    {prefix}_{field},\n" for field in fields)
-    parts.append(
-        f"\nconst embbert_{kind} {prefix}_tokenizer = {{\n    {{\n{alphabet}    }},\n{body}{numbers}}};\n"
-    )
-    return "".join(parts)
+    includes = "".join(f'#include "embbert_{kind}.h"\n' for kind in kinds)
+    externs = "".join(f"extern const embbert_{kind} {prefix}_{name};\n" for kind, name in kinds.items())
+    head = f"/* {counts}.\n * {tokenizer_bytes(tables)} bytes of tables. Generated: do not edit. */\n"
+    return f"{head}{includes}\n{externs}" + "".join(parts)
 
 
-def tokenizer_bytes(tables: TokenizerTables | NgramTables) -> int:
+def tokenizer_bytes(tables: AnyTables) -> int:
     """Bytes of the constant arrays that `tokenizer_source` defines.
 
     The struct that points to them comes on top: 12 pointers and two uint16, or 8 pointers and a uint32: 52 or
-    36 bytes on a 32-bit target.
+    36 bytes on a 32-bit target; of both, both.
     """
     return tables.bytes
+
+
+def _kind(tables: TokenizerTables | NgramTables) -> str:
+    return "ngrams" if isinstance(tables, NgramTables) else "tokenizer"
+
+
+def _counts(tables: TokenizerTables | NgramTables) -> str:
+    if isinstance(tables, NgramTables):
+        return f"The numbers of {tables.vocab_size} n-grams"
+    return (
+        f"A tokenizer of {tables.vocab_size} tokens: 5 special ones, characters, "
+        f"and {len(tables.merge_rank)} merges"
+    )
+
+
+def _constants(
+    tables: TokenizerTables | NgramTables,
+    name: str,
+    prefix: str,
+    alphabet_prefix: str,
+    *,
+    stored: Collection[str] = (),
+) -> list[str]:
+    """The arrays, but for those that are stored already, and the structure `name` that points to them."""
+    arrays = tables.arrays()
+    if isinstance(tables, NgramTables):
+        meanings = _NGRAMS
+        numbers = f"    {tables.bucket_bits}u\n"
+    else:
+        meanings = _TOKENIZER
+        numbers = f"    {len(tables.merge_left)}u,\n    {tables.first_merged}u\n"
+    parts = [
+        f"\n/* {(_ALPHABET | meanings)[field]}\n * [{len(values)}] uint16, {values.nbytes} bytes */\n"
+        f"static const uint16_t {prefix}_{field}[{len(values)}] = {{\n{_rows(values)}}};\n"
+        for field, values in arrays.items()
+        if field not in stored
+    ]
+    alphabet = "".join(f"        {alphabet_prefix}_{field},\n" for field in _ALPHABET)
+    fields = [field if field in arrays else "symbol_start" for field in meanings]
+    body = "".join(f"    {prefix}_{field},\n" for field in fields)
+    kind = f"embbert_{_kind(tables)}"
+    return [*parts, f"\nconst {kind} {name} = {{\n    {{\n{alphabet}    }},\n{body}{numbers}}};\n"]
 
 
 def _rows(values: NDArray[np.uint16]) -> str:

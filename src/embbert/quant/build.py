@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embbert.blueprint import blueprint, steps
+from embbert.config import BackboneConfig
 from embbert.errors import ModelError
 from embbert.quant import spec
 from embbert.quant.arithmetic import LIMITS
@@ -48,7 +49,7 @@ def quantize(
         config: the shape of the float model.
         weights: its float32 arrays by state-dict name.
         classes: outputs of the head (1 for regression).
-        calibration: token ids of representative texts, never of a test set.
+        calibration: ids of representative texts, never of a test set.
 
     Returns:
         A validated plan whose accumulators are proved not to overflow.
@@ -69,7 +70,9 @@ def quantize(
         spec.Tensor(name, kind.dtype, kind.cols, kind.span, builder.scale[name])
         for name, kind in drawn.tensors.items()
     )
-    plan = spec.Plan(config.architecture, config.max_length, config.vocab_size, tensors, stages, "logits")
+    ngrams, most = (config.ngrams, config.max_ngrams) if isinstance(config, BackboneConfig) else (0, 0)
+    sizes = config.max_length, config.vocab_size
+    plan = spec.Plan(config.architecture, *sizes, tensors, stages, "logits", ngrams, most)
     validate(plan)
     prove(plan)
     return plan
@@ -207,7 +210,9 @@ class _Builder:
 
     def _bag(self, where: str, step: steps.Bag) -> spec.Bag:
         weight = self.weights[f"{step.weight}.weight"].astype(np.float64)
-        bias = self.weights[f"{step.weight}.bias"].astype(np.float64)
+        bias = np.zeros(len(weight))
+        if step.bias:
+            bias = self.weights[f"{step.weight}.bias"].astype(np.float64)
         if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
             raise ModelError(f"{where}: the float weights hold NaN or infinity; train the model again")
         table, scale = quantize_columns(weight.T)

@@ -85,7 +85,8 @@ def run(
     Args:
         drawn: the blueprint.
         weights: float32 arrays by state-dict name.
-        ids: token ids, 1 … max_length of them (none, too, for a bag), no padding.
+        ids: token ids, 1 … max_length of them (none, too, for a bag alone), no padding; then those of
+            n-grams.
         observe: called with the name and the rows of everything that a step wants to be seen.
     """
     tokens = np.asarray(ids, dtype=np.int64)
@@ -140,13 +141,16 @@ def _apply(
         pooled = np.sqrt((rows * rows).mean(axis=0)) if step.rms else rows.mean(axis=0)
         return np.asarray(pooled[None], dtype=np.float32)
     if isinstance(step, steps.Bag):
-        total = weights[f"{step.weight}.weight"][:, tokens].sum(axis=1)
-        share = total / np.float32(np.sqrt(max(1, len(tokens))))
-        return np.asarray((share + weights[f"{step.weight}.bias"])[None], dtype=np.float32)
+        numbers = tokens[tokens >= step.first] - step.first
+        total = weights[f"{step.weight}.weight"][:, numbers].sum(axis=1)
+        share = total / np.float32(np.sqrt(max(1, len(numbers))))
+        share = share + weights[f"{step.weight}.bias"] if step.bias else share
+        return np.asarray(share[None], dtype=np.float32)
     raise AssertionError(f"nothing computes {type(step).__name__}")
 
 
 def _embed(step: steps.Embed, weights: Mapping[str, Float], tokens: NDArray[np.int64]) -> Float:
+    tokens = tokens[tokens < step.vocab_size]
     segment = 1 + (np.cumsum(tokens == SEP) > 0)
     token = weights["embedder.token.weight"][tokens]
     position = weights["embedder.position.weight"][: len(tokens)]

@@ -88,11 +88,12 @@ def _worst(plan: Plan, op: Op) -> int:
         return plan.max_length * LIMITS["int8"] ** 2
     if isinstance(op, Bag):
         # The root is at least 255·√n, so what is divided by it stays below this; with one id less it is less.
-        root = isqrt(plan.max_length - 1) + 1
+        root = isqrt(plan.bag_ids - 1) + 1
         largest = int(np.abs(op.weight.astype(np.int64)).max())
-        return largest * max(plan.max_length, (root << 31) // (255 * 256) + 1)
+        return largest * max(plan.bag_ids, (root << 31) // (255 * 256) + 1)
     if isinstance(op, Rescale):
         return LIMITS[plan.tensor(op.source).dtype]
     if isinstance(op, EmbedWide | LookUp):
         return LIMITS["int8"]  # an entry of a table, never a sum
-    return 2 * LIMITS["int16"]  # Add
+    # Add; of logits the sum is 64-bit.
+    return INT32_MAX if plan.tensor(op.out).dtype == "int32" else 2 * LIMITS["int16"]

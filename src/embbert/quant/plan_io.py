@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from embbert.store import ModelFolder
 
 FORMAT = 2
+NGRAM_FORMAT = 3
+"""Of plans that have n-grams beside tokens, which versions before did not know."""
+
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(spec.Op)}
 SCALARS: dict[str, type[Any]] = {"int": int, "str": str, "bool": bool, "float": float}
 
@@ -40,11 +43,13 @@ def plan_to_arrays(plan: spec.Plan) -> tuple[dict[str, NDArray[Any]], dict[str, 
                     entry[field.name] = value
             ops.append(entry)
         stages.append({"name": stage.name, "rows": stage.rows, "ops": ops})
+    ngrams = {"ngrams": plan.ngrams, "max_ngrams": plan.max_ngrams} if plan.ngrams else {}
     return arrays, {
-        "format": FORMAT,
+        "format": NGRAM_FORMAT if ngrams else FORMAT,
         "architecture": plan.architecture,
         "max_length": plan.max_length,
         "vocab_size": plan.vocab_size,
+        **ngrams,
         "output": plan.output,
         "tensors": [dataclasses.asdict(tensor) for tensor in plan.tensors],
         "stages": stages,
@@ -58,9 +63,10 @@ def plan_from_arrays(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, 
         ModelError: an unknown format, a missing or extra field or array, a wrong type, shape or range, or
             weights whose accumulators could overflow.
     """
-    if document.get("format") != FORMAT:
+    if document.get("format") not in (FORMAT, NGRAM_FORMAT):
         raise ModelError(
-            f"quant.json has format {document.get('format')!r}, this version reads {FORMAT}; "
+            f"quant.json has format {document.get('format')!r}, "
+            f"this version reads {FORMAT} and {NGRAM_FORMAT}; "
             "make it again with  embbert quantize"
         )
     left = set(arrays)
@@ -78,6 +84,7 @@ def plan_from_arrays(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, 
         tensors=tuple(_dataclass(spec.Tensor, "tensor", entry) for entry in _list(document, "tensors")),
         stages=tuple(stages),
         output=_scalar("quant.json", document, "output", "str"),
+        **{name: _scalar("quant.json", document, name, "int") for name in _ngram_fields(document)},
     )
     validate(plan)
     prove(plan)
@@ -94,6 +101,8 @@ def load_plan(folder: ModelFolder) -> spec.Plan:
     for what, found, expected in (
         ("vocab_size", plan.vocab_size, folder.config.vocab_size),
         ("max_length", plan.max_length, folder.config.max_length),
+        ("number of n-grams", plan.ngrams, getattr(folder.config, "ngrams", 0)),
+        ("most n-grams of a text", plan.max_ngrams, getattr(folder.config, "max_ngrams", 0)),
         ("number of outputs", plan.classes, folder.outputs),
     ):
         if found != expected:
@@ -101,6 +110,10 @@ def load_plan(folder: ModelFolder) -> spec.Plan:
                 f"{folder.path}: the integer model's {what} is {found}, config and labels say {expected}"
             )
     return plan
+
+
+def _ngram_fields(document: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("ngrams", "max_ngrams") if document["format"] == NGRAM_FORMAT else ()
 
 
 def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

@@ -56,7 +56,8 @@ def run(plan: Plan, ids: Sequence[int], trace: Trace | None = None) -> NDArray[n
 
     Args:
         plan: a validated plan.
-        ids: token ids of the text, least_ids … max_length of them, no padding.
+        ids: token ids of the text, least_ids … max_length of them, no padding; behind them those of its
+            n-grams, at most max_ngrams, if the plan has n-grams beside tokens.
         trace: called after every operator with `<stage>.<operator>` and the rows it wrote,
             [rows visited, cols] in the tensor's dtype.
 
@@ -66,14 +67,15 @@ def run(plan: Plan, ids: Sequence[int], trace: Trace | None = None) -> NDArray[n
     Raises:
         DataError: too few ids, too many, or one outside the vocabulary.
     """
-    tokens = np.asarray(ids, dtype=np.int64)
+    tokens, numbers = _split(plan, np.asarray(ids, dtype=np.int64))
     least = plan.least_ids
     if not least <= tokens.size <= plan.max_length:
         raise DataError(f"a text must have {least} to {plan.max_length} tokens, this one has {tokens.size}")
-    if tokens.size and (tokens.min() < 0 or tokens.max() >= plan.vocab_size):
-        raise DataError(
-            f"token ids must be in 0..{plan.vocab_size - 1}, found {tokens.min()}..{tokens.max()}"
-        )
+    if numbers.size > plan.bag_ids:
+        raise DataError(f"a text must have at most {plan.bag_ids} n-grams, this one has {numbers.size}")
+    for what, found, size in (("token", tokens, plan.vocab_size), ("n-gram", numbers, plan.bag_size)):
+        if found.size and (found.min() < 0 or found.max() >= size):
+            raise DataError(f"{what} ids must be in 0..{size - 1}, found {found.min()}..{found.max()}")
     counts = {"text": tokens.size, "first": 1, "one": 1}
     store: dict[str, Rows] = {
         t.name: np.zeros((tokens.size if t.span != "one" else 1, t.cols), dtype=t.dtype) for t in plan.tensors
@@ -81,12 +83,21 @@ def run(plan: Plan, ids: Sequence[int], trace: Trace | None = None) -> NDArray[n
     for stage in plan.stages:
         count = counts[stage.rows]
         for op in stage.ops:
-            out = _apply(op, store, tokens, count)
+            out = _apply(op, store, tokens, numbers, count)
             store[op.out][: len(out)] = out
             if trace is not None:
                 trace(f"{stage.name}.{op.name}", out)
     logits: NDArray[np.int32] = store[plan.output][0].astype(np.int32)
     return logits
+
+
+def _split(plan: Plan, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The tokens, and the numbers of the n-grams: all ids where there are no tokens beside them."""
+    if not plan.ngrams:
+        return ids, ids
+    beyond = np.flatnonzero(ids >= plan.vocab_size)
+    first = int(beyond[0]) if beyond.size else ids.size
+    return ids[:first], ids[first:] - plan.vocab_size
 
 
 def predict(plan: Plan, ids_list: Sequence[Sequence[int]]) -> NDArray[np.int32]:
@@ -97,7 +108,9 @@ def predict(plan: Plan, ids_list: Sequence[Sequence[int]]) -> NDArray[np.int32]:
     return out
 
 
-def _apply(op: Op, store: dict[str, Rows], tokens: NDArray[np.int64], count: int) -> Rows:
+def _apply(
+    op: Op, store: dict[str, Rows], tokens: NDArray[np.int64], numbers: NDArray[np.int64], count: int
+) -> Rows:
     """The rows that `op` writes, for the first `count` rows of the text."""
     if isinstance(op, Embed):
         return _embed(op, tokens[:count])
@@ -114,7 +127,8 @@ def _apply(op: Op, store: dict[str, Rows], tokens: NDArray[np.int64], count: int
     if isinstance(op, Conv):
         return _conv(op, store[op.source], count)
     if isinstance(op, Add):
-        return saturate(store[op.out][:count].astype(np.int64) + store[op.source][:count], "int16")
+        previous = store[op.out][:count]
+        return saturate(previous.astype(np.int64) + store[op.source][:count], previous.dtype.name)
     if isinstance(op, Rescale):
         return _rescale(op, store[op.source][:count], store[op.out][:count])
     if isinstance(op, LookUp):
@@ -122,7 +136,7 @@ def _apply(op: Op, store: dict[str, Rows], tokens: NDArray[np.int64], count: int
     if isinstance(op, PoolRms):
         return _pool_rms(store[op.source][:count])
     if isinstance(op, Bag):
-        return _bag(op, tokens)
+        return _bag(op, numbers)
     return _pool(op, store[op.source][:count])
 
 
@@ -229,8 +243,8 @@ def _pool_rms(x: Rows) -> Rows:
     return np.array([roots], dtype=np.int16)
 
 
-def _bag(op: Bag, tokens: NDArray[np.int64]) -> Rows:
-    count = len(tokens)
+def _bag(op: Bag, numbers: NDArray[np.int64]) -> Rows:
+    count = len(numbers)
     inverse = (2**31 - 1) // isqrt(count << 16) if count else 0
-    share = round_shift(op.weight[tokens].sum(axis=0, dtype=np.int64, keepdims=True) * inverse, 8)
+    share = round_shift(op.weight[numbers].sum(axis=0, dtype=np.int64, keepdims=True) * inverse, 8)
     return saturate(requantize(share, op.multiplier, op.shift) + op.bias, "int32")

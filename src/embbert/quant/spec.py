@@ -51,7 +51,7 @@ MAX_TOKENS = 1024
 """EXP_ONE · 127 · MAX_TOKENS < 2^31, so an attention sum cannot overflow."""
 
 MAX_BAG_IDS = 65535
-"""Most ids of a plan that only has a `Bag`: 127 · MAX_BAG_IDS and what becomes of it fit int32."""
+"""Most ids that a `Bag` adds up: 127 · MAX_BAG_IDS and what becomes of it fit int32."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,11 @@ class Conv:
 
 @dataclass(frozen=True)
 class Add:
-    """out[c] = clamp16(out[c] + source[c]): the residual path. Both int16 with the same scale."""
+    """out[c] = clamp(out[c] + source[c]): the residual path, or two vectors of logits.
+
+    Both are int16 rows, or both int32, with the same scale; clamp is that of their type, and the sum of two
+    int32 an int64.
+    """
 
     name: str
     source: str
@@ -302,15 +306,16 @@ class Pool:
 
 @dataclass(frozen=True)
 class Bag:
-    """Weights of a text's ids, added up and divided by the root of how many there are → logits.
+    """Weights of a text's n-grams, added up and divided by the root of how many there are → logits.
 
-    acc[c] = Σ_t weight[id_t, c] over the n ids (int32);
+    acc[c] = Σ_t weight[number_t, c] over the n n-grams (int32): over all ids, or, of a plan that has tokens
+    and n-grams, over the ids behind the tokens, less `vocab_size`;
     inverse = floor((2^31 − 1) / isqrt(n·2^16)) (< 2^23, as 2^23/√n), and 0 if n = 0;
     share[c] = round_shift(acc[c]·inverse, 8), the product in int64, the result in int32;
     out[c] = clamp32( requantize(share[c], multiplier[c], shift) + bias[c] ).
 
     weight [v, classes] int8; multiplier and bias [classes] int32, bias in units of a logit. `out` is int32.
-    A text may have no ids at all: then the answer is the bias.
+    A text may have no n-grams at all: then the answer is the bias.
     """
 
     name: str
@@ -362,10 +367,13 @@ class Plan:
     Attributes:
         architecture: such as `embbert`.
         max_length: L, most tokens.
-        vocab_size: v.
+        vocab_size: v, tokens that are known. Of a plan that only has a `Bag`, L and v are those of n-grams.
         tensors: every activation, in order of first use.
         stages: in order of execution; the last writes `output`.
         output: name of the int32 tensor of logits, span `one`.
+        ngrams: n-grams that are known beside tokens: the ids of a text are those of its tokens, all below v,
+            and then v + the numbers of its n-grams. 0: there are none.
+        max_ngrams: most n-grams of a text.
     """
 
     architecture: str
@@ -374,6 +382,8 @@ class Plan:
     tensors: tuple[Tensor, ...]
     stages: tuple[Stage, ...]
     output: str
+    ngrams: int = 0
+    max_ngrams: int = 0
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of that name (KeyError if there is none)."""
@@ -386,6 +396,16 @@ class Plan:
     def least_ids(self) -> int:
         """How many ids a text must have: 1, or 0 for a plan that only has a `Bag`."""
         return 1 - all(isinstance(op, Bag) for stage in self.stages for op in stage.ops)
+
+    @property
+    def bag_size(self) -> int:
+        """Entries of the table of a `Bag`."""
+        return self.ngrams or self.vocab_size
+
+    @property
+    def bag_ids(self) -> int:
+        """The most ids that a `Bag` adds up."""
+        return self.max_ngrams if self.ngrams else self.max_length
 
     @property
     def classes(self) -> int:

@@ -36,7 +36,20 @@ def validate(plan: Plan) -> None:
         raise ModelError(f"the integer plan's max_length must be 1 to {most}, not {plan.max_length}")
     if not 5 < plan.vocab_size <= 65536:
         raise ModelError(f"the integer plan's vocab_size must be 6 to 65536, not {plan.vocab_size}")
+    if plan.ngrams or plan.max_ngrams:
+        _check_ngrams(plan)
     _Checker(plan).check()
+
+
+def _check_ngrams(plan: Plan) -> None:
+    if not (1 <= plan.ngrams <= 65536 - plan.vocab_size and 1 <= plan.max_ngrams <= spec.MAX_BAG_IDS):
+        raise ModelError(
+            f"the integer plan cannot have {plan.ngrams} n-grams, {plan.max_ngrams} of a text at most, "
+            f"beside {plan.vocab_size} tokens"
+        )
+    bags = [isinstance(op, spec.Bag) for stage in plan.stages for op in stage.ops]
+    if all(bags) or not any(bags):
+        raise ModelError("the integer plan has n-grams beside tokens, but reads only one of them")
 
 
 class _Checker:
@@ -146,8 +159,8 @@ class _Checker:
         elif isinstance(op, spec.Conv):
             self._conv(op, whole)
         elif isinstance(op, spec.Add):
-            source = self._source(op.source, ("int16",), spans)
-            out = self._source(op.out, ("int16",), spans)
+            source = self._source(op.source, ("int16", "int32"), spans)
+            out = self._source(op.out, (source.dtype,), spans)
             self._need(source.cols == out.cols, "source and out differ in columns")
         elif isinstance(op, spec.Rescale):
             out = self._pair(op, ("int8", "int16"), ("int8", "int16"), spans)
@@ -163,7 +176,7 @@ class _Checker:
             self._averaged(op, ("int8",), spans)
         elif isinstance(op, spec.Bag):
             out = self._tensor(op.out, ("int32",), ("one",))
-            self._array("weight", op.weight, "int8", (self.plan.vocab_size, out.cols))
+            self._array("weight", op.weight, "int8", (self.plan.bag_size, out.cols))
             self._channels(op, out.cols)
         else:
             source = self._averaged(op, ("int8", "int16"), spans)

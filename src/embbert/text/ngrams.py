@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from embbert.config.linear import MAX_NGRAMS
+from embbert.config.model import MAX_NGRAMS
 from embbert.errors import DataError, ModelError, UsageError
 from embbert.text.charset import Charset, in_charset
 from embbert.text.features import Kind, Ngram, features, hash_of, normalized_characters

@@ -13,8 +13,9 @@ import numpy as np
 
 from embbert.errors import ModelError
 from embbert.text.charset import in_charset
+from embbert.text.joint import JointTokenizer
 from embbert.text.ngrams import NgramTokenizer
-from embbert.text.pipeline import SPECIAL_TOKENS, UNK, Boundary, is_reordered, prefix
+from embbert.text.pipeline import UNK, Boundary, is_reordered, prefix
 from embbert.text.training import MAX_ALPHABET
 from embbert.text.unicode import CODE_POINTS, ISOLATED, OTHER, WORD, Part, behaviour
 
@@ -121,6 +122,36 @@ class NgramTables(AlphabetTables):
     keys: UInt16
 
 
+@dataclass(frozen=True)
+class JointTables:
+    """Tables of tokens and of n-grams."""
+
+    tokens: TokenizerTables
+    ngrams: NgramTables
+
+    @property
+    def charset(self) -> Charset:
+        """See `text.Charset`."""
+        return self.tokens.charset
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Arrays that are stored once for both: those of the alphabet, if it is the same."""
+        names = [item.name for item in fields(AlphabetTables)]
+        arrays, others = self.tokens.arrays(), self.ngrams.arrays()
+        found = frozenset(names) & arrays.keys()
+        return found if all(np.array_equal(arrays[name], others[name]) for name in found) else frozenset()
+
+    @property
+    def bytes(self) -> int:
+        """Of all stored arrays."""
+        twice = sum(values.nbytes for name, values in self.ngrams.arrays().items() if name in self.shared)
+        return self.tokens.bytes + self.ngrams.bytes - twice
+
+
+AnyTables = TokenizerTables | NgramTables | JointTables
+
+
 def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
     """Lay a tokenizer out; the first call in a process takes some seconds for `unicode.behaviour`.
 
@@ -130,8 +161,7 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
     ids = {token: index for index, token in enumerate(tokenizer.tokens)}
     continuation = prefix(tokenizer.boundary)
     first_merged = tokenizer.vocab_size - len(tokenizer.merges)
-    base = tokenizer.tokens[len(SPECIAL_TOKENS) : first_merged]
-    alphabet = sorted({token[-1] for token in base if in_charset(token, tokenizer.charset)})
+    alphabet = sorted(each for each in tokenizer.alphabet if in_charset(each, tokenizer.charset))
     merges = sorted(
         (ids[left], ids[right], rank)
         for rank, (left, right) in enumerate(tokenizer.merges)
@@ -152,13 +182,15 @@ def tokenizer_tables(tokenizer: Tokenizer) -> TokenizerTables:
     )
 
 
-def tables_of(tokenizer: AnyTokenizer) -> TokenizerTables | NgramTables:
-    """Lay out a tokenizer of either kind."""
+def tables_of(tokenizer: AnyTokenizer) -> AnyTables:
+    """Lay out a tokenizer of any kind."""
+    if isinstance(tokenizer, JointTokenizer):
+        return JointTables(tokenizer_tables(tokenizer.tokens), ngram_tables(tokenizer.ngrams))
     return ngram_tables(tokenizer) if isinstance(tokenizer, NgramTokenizer) else tokenizer_tables(tokenizer)
 
 
 def ngram_tables(tokenizer: NgramTokenizer) -> NgramTables:
-    """Lay the n-grams of a linear model out; see `tokenizer_tables`."""
+    """Lay n-grams out; see `tokenizer_tables`."""
     hashes = tokenizer.hashes.astype(np.int64)
     bits = tokenizer.bucket_bits
     return NgramTables(

@@ -116,6 +116,12 @@ class Tokenizer:
         """Number of tokens, special ones included; ids are below it."""
         return len(self.tokens)
 
+    @property
+    def alphabet(self) -> frozenset[str]:
+        """The characters that have a token."""
+        base = self.tokens[len(SPECIAL_TOKENS) : self.vocab_size - len(self.merges)]
+        return frozenset(token[-1] for token in base)
+
     def token(self, index: int) -> str:
         """The text of one token.
 

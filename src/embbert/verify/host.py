@@ -212,7 +212,8 @@ def read_export(path: Path) -> tuple[dict[str, Any], Export]:
     """
     try:
         report = json.loads((path / REPORT).read_text(encoding="utf-8"))
-        export = Export(path, report["prefix"], report["task"], report["pair"])
+        settings = report["prefix"], report["task"], report["pair"]
+        export = Export(path, *settings, ngrams="ngrams" in report)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{path} is not an export: {error}") from error
     return report, export

@@ -92,6 +92,7 @@ class Export:
         task: `classify` or `regress`.
         pair: it reads pairs.
         text_front: it has a tokenizer.
+        ngrams: it has n-grams beside tokens.
     """
 
     path: Path
@@ -99,6 +100,7 @@ class Export:
     task: str
     pair: bool
     text_front: bool = True
+    ngrams: bool = False
 
     def sources(self) -> list[Path]:
         """Its C files, in order of name."""
@@ -111,6 +113,7 @@ class Export:
         weights = self.path / f"{self.prefix}_weights.bin"
         flags += [f'-DHARNESS_BLOB="{weights}"'] if weights.is_file() else []
         flags += ["-DHARNESS_REGRESS"] if self.task == "regress" else []
+        flags += ["-DHARNESS_NGRAMS"] if self.ngrams else []
         flags += ["-DHARNESS_PAIR"] if self.pair and self.text_front else []
         return flags if self.text_front else [*flags, "-DHARNESS_IDS_ONLY"]
 

@@ -62,8 +62,8 @@ def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, 
         if source.name == f"{export.prefix}_weights.c":
             constants = sum(read_object(target).objects.values())
         elif source.name == f"{export.prefix}_tokenizer.c":
-            own = f"{export.prefix}_tokenizer"
-            tokenizer = sum(size for name, size in read_object(target).objects.items() if name != own)
+            own = {f"{export.prefix}_tokenizer", f"{export.prefix}_ngrams"}
+            tokenizer = sum(size for name, size in read_object(target).objects.items() if name not in own)
     linked = folder / "linked.o"
     compiler.compile(targets, linked, ["-r", "-nostdlib"])
     found = read_object(linked)

@@ -8,11 +8,12 @@ import sys
 
 import pytest
 
+import joints
 from embbert import boards, footprint
 from embbert.config import preset
 from embbert.emit.tokenizer_c import tokenizer_bytes
 from embbert.store import load_model
-from embbert.text.tables import tokenizer_tables
+from embbert.text.tables import tables_of, tokenizer_tables
 
 
 def test_both_accountings_stand_side_by_side(cli):
@@ -201,3 +202,14 @@ def test_a_setting_of_embbert_alone_is_refused_for_a_baseline(cli):
 def test_baselines_are_counted_like_any_preset(cli):
     found = json.loads(cli("size", "nanobert", "--json").out)
     assert (found["paper"]["total"], found["deployed"]["total"]) == (1_972_520, 359_932)
+
+
+def test_ngrams_beside_tokens_are_counted(cli, tmp_path):
+    folder = joints.joint_folder(tmp_path / "m")
+    known = folder.config.ngrams
+    done = cli("size", folder.path)
+    assert f"parameters, {known} n-grams (12 of a text at most), 3 logits, 24 tokens" in done.out
+    result = json.loads(cli("size", folder.path, "--max-length", "9", "--json").out)
+    assert result["deployed"]["constants"]["head.weigh"] == 3 * known + 2 * 4 * 3
+    assert result["deployed"]["arena"]["ids"] == 2 * (9 + 12) + 6
+    assert result["tokenizer_bytes"]["unicode"] == tables_of(folder.tokenizer).bytes

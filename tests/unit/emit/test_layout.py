@@ -18,7 +18,7 @@ CONFIGS = [
     for residual, pooling, expansion, layers in itertools.product(
         (False, True), ("cls", "mean"), (1, 3), (1, 2)
     )
-]
+] + [{"ngrams": 60, "max_ngrams": 9}]
 
 
 @pytest.mark.parametrize("changes", CONFIGS)

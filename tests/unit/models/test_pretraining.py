@@ -1,10 +1,14 @@
 """The heads of pre-training against sums written out, and what mixed precision may change."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 import factory
+from embbert.errors import UsageError
+from embbert.models.heads import SequenceModel
 from embbert.models.pretraining import PretrainingModel
 
 VARIANTS = [
@@ -158,3 +162,10 @@ def test_half_precision_runs_both_ways_and_leads_the_same_way(tied, dropout, var
     assert abs(losses.mlm - rounded.mlm) < 0.05 * losses.mlm
     assert abs(losses.nsp - rounded.nsp) < 0.1
     assert torch.nn.functional.cosine_similarity(full, half, dim=0) > 0.98
+
+
+def test_ngrams_are_neither_pretrained_nor_trained():
+    config = factory.small_config(ngrams=9, max_ngrams=3)
+    for network in (partial(PretrainingModel, tied=True, pairs=False), partial(SequenceModel, outputs=2)):
+        with pytest.raises(UsageError, match="a network reads tokens only"):
+            network(config)

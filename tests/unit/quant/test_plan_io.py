@@ -55,10 +55,11 @@ def op(document, stage, name):
 
 
 CASES = {
-    "unknown format": (lambda a, d: d.update(format=3), "format 3"),
+    "unknown format": (lambda a, d: d.update(format=4), "format 4"),
+    "n-grams that are not counted": (lambda a, d: d.update(format=3), "'ngrams' must be of type int"),
     "format before values were apart from keys": (
         lambda a, d: d.update(format=1),
-        "format 1, this version reads 2; make it again with  embbert quantize",
+        "format 1, this version reads 2 and 3; make it again with  embbert quantize",
     ),
     "no values": (lambda a, d: op(d, "layer0", "attend").pop("values"), "'values' must be of type str"),
     "missing array": (lambda a, d: a.pop("layer0.query.weight"), r"lacks 'layer0\.query\.weight'"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linears
-from embbert.config.linear import MAX_NGRAMS
+from embbert.config.linear import MAX_NGRAMS, LinearConfig
 from embbert.errors import DataError, ModelError, UsageError
 from embbert.text import NgramTokenizer, load_tokenizer
 from embbert.text.features import Ngram, hash_of
@@ -67,7 +67,7 @@ def test_texts_and_pairs_must_match():
 
 def test_saved_and_loaded(tmp_path):
     PAIRS.save(tmp_path / "tokenizer.json")
-    again = load_tokenizer(tmp_path / "tokenizer.json", ngrams=True)
+    again = load_tokenizer(tmp_path / "tokenizer.json", LinearConfig(vocab_size=PAIRS.vocab_size))
     assert again.ngrams == PAIRS.ngrams
     assert again.characters == PAIRS.characters
     assert again.to_json() == PAIRS.to_json()

@@ -39,7 +39,7 @@ class Instructions:
     """Executed instructions, or fuel burnt by WebAssembly, over all texts that were given.
 
     Attributes:
-        tokens: of a text, the mean.
+        tokens: of a text, the mean; n-grams beside tokens are not counted.
         encode: of making tokens of a text, the mean.
         call: of a whole classification, the mean; `encode` is part of it.
         most: of the longest call.
@@ -208,7 +208,7 @@ class DeviceCheck:
                 difference=difference,
                 accuracy=self._accuracy(replies, labels) if whole and labels is not None else None,
                 counts=self._core.counter.counts,
-                instructions=_count(plain, replies[:given]) if whole and given else None,
+                instructions=_count(self._plan, plain, replies[:given]) if whole and given else None,
                 stated=self._report["bytes"],
                 stack=max(reply.stack for reply in replies) if whole else None,
                 bounds=bounds,
@@ -288,15 +288,16 @@ class DeviceCheck:
         return right / len(labels)
 
 
-def _count(program: DeviceProgram, replies: Sequence[Reply]) -> Instructions:
+def _count(plan: Plan, program: DeviceProgram, replies: Sequence[Reply]) -> Instructions:
     calls = [program.instructions(reply.ticks[1]) for reply in replies]
+    tokens = [sum(index < plan.vocab_size for index in reply.ids) for reply in replies]
     longest = calls.index(max(calls))
     opening = replies[0].opening
     return Instructions(
-        tokens=sum(len(reply.ids) for reply in replies) / len(replies),
+        tokens=sum(tokens) / len(replies),
         encode=sum(program.instructions(reply.ticks[0]) for reply in replies) / len(replies),
         call=sum(calls) / len(calls),
         most=calls[longest],
-        most_tokens=len(replies[longest].ids),
+        most_tokens=tokens[longest],
         opening=None if opening is None else program.instructions(opening),
     )

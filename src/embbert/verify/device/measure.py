@@ -21,7 +21,8 @@ def image_sizes(image: Image, prefix: str, report: dict[str, Any]) -> Sizes:
     sections = image.elf.sections
     arrays = {".constants": 0, ".tokenizer": 0}
     for symbol in image.elf.symbols:
-        if symbol.section in arrays and symbol.name != f"{prefix}_tokenizer" and not symbol.function:
+        own = symbol.name in (f"{prefix}_tokenizer", f"{prefix}_ngrams")
+        if symbol.section in arrays and not own and not symbol.function:
             arrays[symbol.section] += symbol.size
     constants, tokenizer = arrays.values()
     flash = sum(sections.get(name, 0) for name in (".code", *arrays))

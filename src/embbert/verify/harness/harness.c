@@ -10,7 +10,7 @@
  *   'F' status            of the boot self-test, once                         'O' ticks   of checking the weights, once
  *   'E' status            end of the request
  * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS and HARNESS_IDS_ONLY say which
- * functions it has; HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and
+ * functions it has, HARNESS_NGRAMS that n-grams follow the tokens; HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and
  * HARNESS_CHECKS ask for 'S', for 'C' and 'O' (and in a traced build 'K' in place of 'T'), and for 'A' and 'F'. */
 #include "harness.h"
 
@@ -20,6 +20,12 @@ typedef int32_t answer;
 #else
 #define ANSWER NAME(_classify)
 typedef uint32_t answer;
+#endif
+
+#ifdef HARNESS_NGRAMS
+#define MOST_IDS CONSTANT(_MAX_IDS)
+#else
+#define MOST_IDS CONSTANT(_MAX_LENGTH)
 #endif
 
 #ifdef HARNESS_BLOB
@@ -181,7 +187,7 @@ static embbert_status encode(uint16_t *ids, uint32_t *count)
 static void put_ids(void)
 {
 #ifndef HARNESS_IDS_ONLY
-    static uint16_t ids[CONSTANT(_MAX_LENGTH)];
+    static uint16_t ids[MOST_IDS];
     uint32_t count = 0;
     embbert_status done;
 #ifdef HARNESS_COUNT
