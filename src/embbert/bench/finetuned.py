@@ -165,12 +165,9 @@ class TrainedModel:
         return self.folder.tokenizer.encode_batch(rows.texts, rows.pairs, max_length=length)
 
     def _float(self, rows: Examples) -> NDArray[Any]:
-        from embbert.models.heads import SequenceModel, load_arrays  # noqa: PLC0415
-        from embbert.train.evaluate import float_logits  # noqa: PLC0415
+        from embbert.train.evaluate import stored_logits  # noqa: PLC0415
 
-        network = SequenceModel(self.shape, self.folder.outputs)
-        load_arrays(network, self.folder.weights())
-        return float_logits(network, self._ids(rows))
+        return stored_logits(self.shape, self.folder.weights(), self._ids(rows))
 
     def _integer(self, rows: Examples) -> NDArray[Any]:
         from embbert.quant.reference import predict  # noqa: PLC0415

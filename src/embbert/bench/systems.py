@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embbert.bench.both import BOTH
 from embbert.bench.dummy import Dummy
 from embbert.bench.fasttext import FASTTEXT
 from embbert.bench.finetuned import EMBBERT, found_bases
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from embbert.bench.interface import System
 
-_ALL: tuple[System, ...] = (Dummy(), *EMBBERT, *LINEAR, *FASTTEXT, *TFIDF)
+_ALL: tuple[System, ...] = (Dummy(), *EMBBERT, *LINEAR, *BOTH, *FASTTEXT, *TFIDF)
 
 SYSTEMS: dict[str, System] = {system.name: system for system in _ALL}
 """By name, in the order of the tables."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from embbert.config import Score, Task, TrainConfig
     from embbert.data import Columns, Examples
 
-ARCHITECTURES = ("embbert", "linear", "auto")
+ARCHITECTURES = ("embbert", "linear", "both", "auto")
 EXTRA = frozenset({"accelerate", "scipy", "sklearn", "torch"})
 
 in_model = partial(typer.Option, rich_help_panel="Model")
@@ -57,15 +57,15 @@ def train(
     arch: Annotated[
         str,
         in_model(
-            metavar="embbert|linear|auto",
-            help="A language model; n-grams, each with a weight; or both, of which the better is kept.",
+            metavar="embbert|linear|both|auto",
+            help="A language model; n-grams, each with a weight; both, added up; or auto: the best of these.",
         ),
     ] = "embbert",
     budget: Annotated[
         str | None,
         in_model(
             metavar="BYTES",
-            help="Flash and RAM for all but the code, such as 256k; absent: 256k for linear, 512k for auto.",
+            help="Flash and RAM for all but the code, such as 256k; absent: 256k for linear, else 512k.",
         ),
     ] = None,
     base: Annotated[
@@ -167,8 +167,10 @@ def train(
         raise UsageError(f"--arch is {', '.join(ARCHITECTURES)}, not {arch!r}")
     most_bytes = None if budget is None else bytes_of(budget, "--budget")
     if arch == "embbert" and most_bytes is not None:
-        raise UsageError("--budget is for --arch linear and auto; --max-length and --preset size an EmbBERT")
-    if arch != "embbert":
+        raise UsageError(
+            "--budget is for --arch linear, both and auto; --max-length and --preset size an EmbBERT"
+        )
+    if arch in ("linear", "auto"):
         _refuse(arch, given(fresh | {"pooling": pooling}))
         beginning: dict[str, Any] = {}
     elif source == SCRATCH:
@@ -191,26 +193,20 @@ def train(
         score=cast("Score", score), class_weights=class_weights, seed=seed, **given(settings)
     )
     if arch == "linear":
-        neural = settings | {"base": base, "precision": None if precision == "auto" else precision}
-        _refuse(arch, given(neural | {"restart": restart or None}))
+        others = {"base": base, "precision": None if precision == "auto" else precision}
+        _refuse(arch, given(settings | others | {"restart": restart or None}))
     check_target(out, overwrite=overwrite)
     examples, measured = _read(data, test, Columns(text, label, pair), regress=regress)
-    both: dict[str, Any] = {"train": examples, "test": measured, "out": out, "overwrite": overwrite}
-    if arch != "embbert":
-        limited = both | given({"budget": most_bytes, "max_length": max_length})
-        neural = {"base": source, "precision": products, "restart": restart}
-        _show(
-            _train_linear(limited, config) if arch == "linear" else _train_auto(limited, config, neural),
-            as_json,
-        )
-        return
-    try:
-        from embbert.train.finetune import finetune
-        from embbert.train.prepare import Request
-    except ImportError as error:
-        _needs_extra(error)
-    request = Request(**both, config=config, precision=products, restart=restart, **beginning)
-    metrics = finetune(request)
+    asked: dict[str, Any] = {"train": examples, "test": measured, "out": out, "overwrite": overwrite}
+    sized = given({"budget": most_bytes})
+    neural = {"config": config, "precision": products, "restart": restart}
+    if arch == "linear":
+        metrics = _train_linear(asked | sized | given({"max_length": max_length}), config)
+    elif arch == "auto":
+        metrics = _train_auto(asked | sized | neural | given({"base": source, "max_length": max_length}))
+    else:
+        fits = None if arch == "embbert" else {**sized, "shorten": max_length is None}
+        metrics = _train_embbert(asked | neural | beginning, fits)
     if metrics:  # else this is a process of a distributed training that does not lead
         _show(metrics, as_json)
 
@@ -245,13 +241,25 @@ def _train_linear(asked: dict[str, Any], config: "TrainConfig") -> dict[str, Any
     )
 
 
-def _train_auto(asked: dict[str, Any], config: "TrainConfig", neural: dict[str, Any]) -> dict[str, Any]:
-    """Both models, of which the better is kept."""
+def _train_auto(asked: dict[str, Any]) -> dict[str, Any]:
+    """All there is, of which the best is kept."""
     try:
         from embbert.train.auto import AutoRequest, train_auto
     except ImportError as error:
         _needs_extra(error)
-    return train_auto(AutoRequest(**asked, config=config, **neural))
+    return train_auto(AutoRequest(**asked))
+
+
+def _train_embbert(asked: dict[str, Any], fits: dict[str, Any] | None) -> dict[str, Any]:
+    """A model of tokens, and with `fits` one of n-grams too."""
+    try:
+        from embbert.train.both import BothRequest, train_both
+        from embbert.train.finetune import finetune
+        from embbert.train.prepare import Request
+    except ImportError as error:
+        _needs_extra(error)
+    request = Request(**asked)
+    return finetune(request) if fits is None else train_both(BothRequest(request, **fits))
 
 
 def _needs_extra(error: ImportError) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +10,19 @@ import numpy as np
 from embbert.bases import SCRATCH
 from embbert.card import model_card
 from embbert.config import LinearConfig
-from embbert.data import label_names, split_validation
-from embbert.errors import DataError, MissingExtraError
+from embbert.errors import MissingExtraError, UsageError
 from embbert.quant.build import quantize
 from embbert.quant.plan_io import plan_to_arrays
 from embbert.quant.reference import predict
 from embbert.quant.spec import LOGIT_ONE
 from embbert.store import check_target, save_model
-from embbert.text import NgramTokenizer
-from embbert.text.ngrams import learn_alphabet
+from embbert.text.tables import tables_of
 from embbert.train import linear_fit
-from embbert.train.linear_budget import FEWEST, LinearBytes, alphabet_bytes, linear_bytes, most_ngrams
+from embbert.train.budget import FEWEST, alphabet_bytes, linear_bytes, model_bytes, most_ngrams
 from embbert.train.metrics import measure, score_name
-from embbert.train.ngram_counts import count, count_ids, learn_counts, spelled
+from embbert.train.ngram_model import Counted, Parted, learn
 from embbert.train.progress import Voice
-from embbert.train.targets import Standard, balanced_weights, check_rows, targets_of
+from embbert.train.targets import check_rows, targets_of
 from embbert.train.versions import source_of, versions
 
 if TYPE_CHECKING:
@@ -34,15 +32,12 @@ if TYPE_CHECKING:
 
     from embbert.config import Score
     from embbert.data import Examples
-    from embbert.quant.spec import Plan
+    from embbert.train.ngram_model import NgramModel
 
 BUDGET = 256 * 1024
 """Bytes that a linear model may take if nothing else is said."""
 
 PACKAGES = ("numpy", "safetensors", "scikit-learn", "scipy", "tokenizers")
-
-SMALLEST, LONGEST, STEP = 64, 2048, 64
-"""Of the most n-grams per text, if nothing else is said: twice as many as a training text has."""
 
 
 @dataclass(frozen=True)
@@ -93,147 +88,89 @@ def train_linear(request: LinearRequest) -> dict[str, Any]:
     check_target(request.out, overwrite=request.overwrite)
     examples, test = request.train, request.test
     check_rows(examples, test, class_weights=request.class_weights)
-    labels = label_names(examples) if examples.task == "classify" else ()
-    test_targets = None if test is None else targets_of(test, labels)
-    targets = targets_of(examples, labels)
-    chosen, held = split_validation(examples, request.validation_fraction, request.seed)
-    work = _Work(request, labels, examples.take(chosen), examples.take(held), targets[chosen], targets[held])
-    found = work.learn()
+    rows = Parted.of(examples, request.validation_fraction, request.seed)
+    test_targets = None if test is None else targets_of(test, rows.labels)
+
+    counted = Counted.of(rows, max_length=request.max_length)
+    found = learn(
+        counted,
+        _most(counted, request.budget),
+        score=request.score,
+        class_weights=request.class_weights,
+        say=Voice("", None, quiet=False).say,
+    )
     if test is None or test_targets is None:
-        return work.finish(found, work.validation, work.held_targets, "validation")
-    return work.finish(found, test, test_targets, "test")
+        return _finish(request, rows, found, rows.validation, rows.held_targets, "validation")
+    return _finish(request, rows, found, test, test_targets, "test")
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A model and how it came about."""
+def _most(counted: Counted, budget: int) -> int:
+    """How many n-grams the budget pays for."""
+    shape = LinearConfig(max_length=counted.max_length)
+    alphabet = alphabet_bytes(counted.characters)
 
-    config: LinearConfig
-    tokenizer: NgramTokenizer
-    weights: dict[str, NDArray[np.float32]]
-    chosen: linear_fit.Chosen
-    bytes: LinearBytes
+    def total(count: int) -> int:
+        return linear_bytes(replace(shape, vocab_size=count), counted.rows.outputs, alphabet).total
 
-
-@dataclass(frozen=True)
-class _Work:
-    request: LinearRequest
-    labels: tuple[str, ...]
-    training: Examples
-    validation: Examples
-    targets: NDArray[np.generic]
-    held_targets: NDArray[np.generic]
-
-    @property
-    def outputs(self) -> int:
-        return len(self.labels) or 1
-
-    def learn(self) -> _Found:
-        """Fit, prune and fit again."""
-        request, say = self.request, Voice("", None, quiet=False).say
-        task = self.training.task
-        texts = [*self.training.texts, *(self.training.pairs or ())]
-        characters = learn_alphabet(texts)
-        counts = learn_counts(self.training, characters)
-        held = count(self.validation, characters, counts)
-        longest = int(counts.matrix.sum(axis=1).max())
-        fitting = min(max(-(-2 * longest // STEP) * STEP, SMALLEST), LONGEST)
-        shape = LinearConfig(max_length=request.max_length or fitting)
-        alphabet = alphabet_bytes(characters)
-        most = most_ngrams(shape, self.outputs, alphabet, request.budget)
-        say(
-            f"{len(self.training)} training and {len(self.validation)} validation rows; "
-            f"{len(counts.hashes):,} n-grams, of which {request.budget:,} bytes pay for {most:,}"
+    paid = most_ngrams(total, budget)
+    if paid is None:
+        raise UsageError(
+            f"{budget:,} bytes are too few for a linear model: "
+            f"its tables of characters, arena and stack alone take {total(FEWEST):,}"
         )
-        weights = None
-        if request.class_weights:
-            weights = balanced_weights(self.targets.astype(np.int64), self.outputs)
-        goal = linear_fit.Goal(task, self.outputs, score_name(task, request.score), weights)
-        standard = Standard.of(self.targets.astype(np.float64)) if task == "regress" else None
-        targets, wanted = (
-            part if standard is None else standard.apply(part.astype(np.float64))
-            for part in (self.targets, self.held_targets)
-        )
-        chosen = linear_fit.choose(counts, targets, held, wanted, goal, most)
-        best = spelled(counts.hashes[chosen.columns], self.training, characters)
-        tokenizer = NgramTokenizer.of_best(best, most, characters)
-        if tokenizer.vocab_size < FEWEST:
-            raise DataError(f"the texts have {tokenizer.vocab_size} n-grams; {FEWEST} are the fewest")
-        config = replace(shape, vocab_size=tokenizer.vocab_size)
-        fitted = linear_fit.fit(
-            count_ids(self._ids(tokenizer, config, self.training), tokenizer), targets, goal, chosen.setting
-        )
-        arrays = {
-            "head.weight": np.ascontiguousarray(fitted.weight, np.float32),
-            "head.bias": np.ascontiguousarray(fitted.bias, np.float32),
-        }
-        arrays = arrays if standard is None else standard.fold(arrays)
-        sizes = linear_bytes(config, self.outputs, alphabet)
-        words = "words and stretches of characters" if chosen.setting.characters else "words"
-        say(f"{tokenizer.vocab_size:,} n-grams of {words}, {goal.score} {chosen.score:.4f} while choosing")
-        return _Found(config, tokenizer, arrays, chosen, sizes)
+    return paid
 
-    def finish(
-        self, found: _Found, rows: Examples, targets: NDArray[np.generic], role: str
-    ) -> dict[str, Any]:
-        """Quantise, measure, save."""
-        request, task = self.request, self.training.task
-        plan = quantize(found.config, found.weights, self.outputs, [[0]])
-        score = score_name(task, request.score)
-        held = self._float(found, self.validation)
-        goal = measure(task, self.held_targets, held)
-        metrics: dict[str, Any] = {
-            "float": measure(task, targets, self._float(found, rows)),
-            "int8": measure(task, targets, self._integer(found, plan, rows)),
-            "measured_on": source_of(rows, role),
-            "validation": {score: goal[score], "loss": linear_fit.loss(task, self.held_targets, held)},
-            "bytes": {
-                "constants": found.bytes.constants,
-                "tokenizer": found.bytes.tokenizer,
-                "arena": found.bytes.arena,
-                "stack": found.bytes.stack,
-                "total": found.bytes.total,
-            },
-            "base": SCRATCH,
-            "data": source_of(request.train, "train"),
-            "protocol": {
-                "training_rows": len(self.training),
-                "validation_rows": len(self.validation),
-                "budget": request.budget,
-                "characters": found.chosen.setting.characters,
-                "contrast": found.chosen.setting.contrast,
-                "strength": found.chosen.setting.strength,
-                "score": request.score,
-                "class_weights": request.class_weights,
-                "validation_fraction": request.validation_fraction,
-                "seed": request.seed,
-            },
-            "versions": versions(PACKAGES),
-            "precision": "float64",
-        }
-        pair = self.training.pairs is not None
-        save_model(
-            request.out,
-            config=found.config,
-            tokenizer=found.tokenizer,
-            task=task,
-            labels=self.labels,
-            pair=pair,
-            weights=found.weights,
-            metrics=metrics,
-            card=model_card(found.config, task, self.labels, pair=pair, metrics=metrics),
-            integer=plan_to_arrays(plan),
-            overwrite=request.overwrite,
-        )
-        return metrics
 
-    def _ids(self, tokenizer: NgramTokenizer, config: LinearConfig, rows: Examples) -> list[list[int]]:
-        return tokenizer.encode_batch(rows.texts, rows.pairs, max_length=config.max_length)
-
-    def _float(self, found: _Found, rows: Examples) -> NDArray[np.float64]:
-        counts = count_ids(self._ids(found.tokenizer, found.config, rows), found.tokenizer)
-        weight, bias = (found.weights[f"head.{part}"].astype(np.float64) for part in ("weight", "bias"))
-        return linear_fit.Weights(weight, bias).logits(counts)
-
-    def _integer(self, found: _Found, plan: Plan, rows: Examples) -> NDArray[np.float64]:
-        return predict(plan, self._ids(found.tokenizer, found.config, rows)).astype(np.float64) / LOGIT_ONE
+def _finish(
+    request: LinearRequest,
+    rows: Parted,
+    found: NgramModel,
+    measured: Examples,
+    targets: NDArray[np.generic],
+    role: str,
+) -> dict[str, Any]:
+    """Quantise, measure, save."""
+    task = rows.task
+    plan = quantize(found.config, found.weights, rows.outputs, [[0]])
+    score = score_name(task, request.score)
+    held = found.logits(rows.validation)
+    ids = found.tokenizer.encode_batch(measured.texts, measured.pairs, max_length=found.config.max_length)
+    metrics: dict[str, Any] = {
+        "float": measure(task, targets, found.logits(measured)),
+        "int8": measure(task, targets, predict(plan, ids).astype(np.float64) / LOGIT_ONE),
+        "measured_on": source_of(measured, role),
+        "validation": {
+            score: measure(task, rows.held_targets, held)[score],
+            "loss": linear_fit.loss(task, rows.held_targets, held),
+        },
+        "bytes": model_bytes(found.config, rows.outputs, tables_of(found.tokenizer).bytes).as_mapping(),
+        "base": SCRATCH,
+        "data": source_of(request.train, "train"),
+        "protocol": {
+            "training_rows": len(rows.training),
+            "validation_rows": len(rows.validation),
+            "budget": request.budget,
+            **asdict(found.setting),
+            "score": request.score,
+            "class_weights": request.class_weights,
+            "validation_fraction": request.validation_fraction,
+            "seed": request.seed,
+        },
+        "versions": versions(PACKAGES),
+        "precision": "float64",
+    }
+    pair = rows.training.pairs is not None
+    save_model(
+        request.out,
+        config=found.config,
+        tokenizer=found.tokenizer,
+        task=task,
+        labels=rows.labels,
+        pair=pair,
+        weights=found.weights,
+        metrics=metrics,
+        card=model_card(found.config, task, rows.labels, pair=pair, metrics=metrics),
+        integer=plan_to_arrays(plan),
+        overwrite=request.overwrite,
+    )
+    return metrics

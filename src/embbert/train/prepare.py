@@ -109,7 +109,7 @@ def prepare(request: Request) -> Prepared:
     targets = targets_of(examples, labels)
     chosen, held = split_validation(examples, config.validation_fraction, config.seed)
     training, validation = examples.take(chosen), examples.take(held)
-    tokenizer = _train_tokenizer(request, training) if request.base is None else request.base.tokenizer
+    tokenizer = tokenizer_of(request, training)
     model = replace(request.model, vocab_size=tokenizer.vocab_size)
 
     def encode(rows: Examples) -> list[list[int]]:
@@ -149,7 +149,14 @@ def _start(request: Request) -> dict[str, NDArray[np.float32]] | None:
     return {**weights, POSITIONS: weights[POSITIONS][: model.max_length]}
 
 
-def _train_tokenizer(request: Request, training: Examples) -> Tokenizer:
+def tokenizer_of(request: Request, training: Examples) -> Tokenizer:
+    """The base's tokenizer, or one trained on the training rows.
+
+    Raises:
+        DataError: too little text for the vocabulary.
+    """
+    if request.base is not None:
+        return request.base.tokenizer
     texts = [*training.texts, *(training.pairs or ())]
     size = request.vocab_size
     if size is None:

@@ -6,8 +6,9 @@ import pytest
 
 from embbert.cli import run
 from embbert.cli.options import bytes_of
+from embbert.config import SCRATCH_LEARNING_RATE, preset
 from embbert.errors import UsageError
-from embbert.train import auto, linear
+from embbert.train import auto, both, linear
 
 ROWS = [f"{word} the {thing} {i},{word}" for i in range(12) for word in ("open", "close") for thing in "ab"]
 RESULT = {"float": {"accuracy": 0.5}, "int8": {"accuracy": 0.25}, "bytes": {"total": 7}}
@@ -24,7 +25,7 @@ def data(tmp_path):
 def asked(monkeypatch):
     """The requests that would have been trained, by kind."""
     requests = {}
-    for module, name in ((linear, "train_linear"), (auto, "train_auto")):
+    for module, name in ((linear, "train_linear"), (auto, "train_auto"), (both, "train_both")):
         monkeypatch.setattr(module, name, lambda request, at=name: requests.update({at: request}) or RESULT)
     return requests
 
@@ -55,7 +56,27 @@ def test_settings_reach_the_linear_training(data, tmp_path, asked, capsys):
     assert capsys.readouterr().out == "float accuracy\t0.5000\nint8 accuracy\t0.2500\ntotal bytes\t7\n"
 
 
-def test_settings_reach_both_trainings(data, tmp_path, asked):
+def test_settings_reach_embbert_with_ngrams(data, tmp_path, asked):
+    line = "--arch both --base none --preset nano --pooling mean --vocab-size 300 --boundary none --epochs 3"
+    more = "--class-weights --seed 4 --restart --precision float32 --overwrite --budget 100k"
+    out = str(tmp_path / "m")
+    assert run(["train", data, "-o", out, "--test", data, *line.split(), *more.split()]) == 0
+    found = asked["train_both"]
+    request = found.embbert
+    assert (found.budget, found.shorten) == (102_400, True)
+    assert (request.base, request.vocab_size, request.boundary) == (None, 300, "none")
+    assert (request.model.hidden_size, request.model.pooling) == (preset("nano").hidden_size, "mean")
+    assert (request.config.epochs, request.config.seed, request.config.class_weights) == (3, 4, True)
+    assert (request.restart, request.precision, request.overwrite) == (True, "float32", True)
+    assert len(request.test) == len(request.train) == len(ROWS)
+    assert request.config.learning_rate == SCRATCH_LEARNING_RATE
+    assert run(["train", data, "-o", out, "--arch", "both", "--max-length", "32"]) == 0
+    found = asked["train_both"]
+    assert (found.embbert.base.name, found.embbert.model.max_length) == ("embbert-base", 32)
+    assert (found.budget, found.shorten) == (524_288, False)
+
+
+def test_settings_reach_all_trainings(data, tmp_path, asked):
     line = "--arch auto --budget 1M --base none --epochs 3 --seed 4 --restart --precision float32"
     assert run(["train", data, "-o", str(tmp_path / "m"), *line.split()]) == 0
     request = asked["train_auto"]
@@ -74,13 +95,15 @@ def test_budgets_have_defaults(data, tmp_path, asked):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--arch bert", "--arch is embbert, linear, auto, not 'bert'"),
-        ("--budget 64k", "--budget is for --arch linear and auto"),
+        ("--arch bert", "--arch is embbert, linear, both, auto, not 'bert'"),
+        ("--budget 64k", "--budget is for --arch linear, both and auto"),
         ("--arch linear --epochs 3", "--epochs cannot be given with --arch linear"),
         ("--arch linear --base none", "--base cannot be given"),
         ("--arch linear --precision bf16 --restart", "--precision, --restart cannot be given"),
         ("--arch linear --preset nano", "--preset cannot be given"),
         ("--arch auto --pooling mean", "--pooling cannot be given with --arch auto"),
+        ("--arch both --preset nano", "--preset belongs to training from scratch"),
+        ("--arch both --base none --vocab-size x", "--vocab-size is a number or auto"),
         ("--arch auto --no-residual", "--no-residual cannot be given with --arch auto"),
         (
             "--arch linear --budget 64kB",

@@ -5,16 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from embbert.config import LinearConfig
 from embbert.data import Examples
 from embbert.errors import DataError, UsageError
-from embbert.footprint import STACK_BYTES
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
 from embbert.store import load_model
 from embbert.train import linear_fit
 from embbert.train.linear import LinearRequest, train_linear
-from embbert.train.linear_budget import alphabet_bytes, linear_bytes, most_ngrams
 from embbert.train.ngram_counts import count, count_ids, learn_counts, spelled
 
 THINGS = ("door", "window", "lamp", "gate", "box", "jar")
@@ -50,7 +47,7 @@ def test_a_folder_that_answers(tmp_path, capsys):
     assert predict(load_plan(folder), ids)[0].argmax() == 2
     assert ids[1] == []
     said = capsys.readouterr()
-    assert "pay for" in said.err
+    assert "the budget pays for" in said.err
     assert not said.out
 
 
@@ -128,22 +125,6 @@ def test_an_existing_folder_is_kept_unless_told(tmp_path):
     with pytest.raises(UsageError, match="--overwrite"):
         train_linear(asked(tmp_path))
     train_linear(asked(tmp_path, overwrite=True))
-
-
-def test_most_ngrams_is_the_most():
-    shape, alphabet = LinearConfig(max_length=128), alphabet_bytes("abc")
-    for budget in (12_000, 65_536, 10_000_000):
-        found = most_ngrams(shape, 3, alphabet, budget)
-        config = LinearConfig(vocab_size=found, max_length=128)
-        assert linear_bytes(config, 3, alphabet).total <= budget
-        if found < 65535:
-            more = LinearConfig(vocab_size=found + 1, max_length=128)
-            assert linear_bytes(more, 3, alphabet).total > budget
-    sizes = linear_bytes(LinearConfig(vocab_size=100, max_length=128), 3, 50)
-    assert sizes.constants == 3 * 100 + 8 * 3
-    assert sizes.tokenizer == 50 + 2 * 100 + 2 * 17
-    assert sizes.arena == 2 * 128 + 16
-    assert sizes.stack == STACK_BYTES
 
 
 def test_counts_are_those_of_the_texts():

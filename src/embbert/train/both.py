@@ -1,0 +1,101 @@
+"""EmbBERT with n-grams: the weighted sum of what both say, as one model within one budget."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from embbert.errors import UsageError
+from embbert.store import check_target, load_model
+from embbert.text.tables import tables_of
+from embbert.train.budget import BUDGET, longest, model_bytes, shorter
+from embbert.train.finetune import finetune
+from embbert.train.finished import finished
+from embbert.train.join import join
+from embbert.train.keep import keep
+from embbert.train.metrics import score_name
+from embbert.train.ngram_model import Parted
+from embbert.train.prepare import tokenizer_of
+from embbert.train.processes import accelerator
+from embbert.train.progress import Voice
+from embbert.train.targets import check_rows
+
+if TYPE_CHECKING:
+    from embbert.config import BackboneConfig
+    from embbert.train.prepare import Request
+
+ROOM = 12 * 1024
+"""Bytes of the budget that EmbBERT has to leave to n-grams: some thousand of them, for two classes."""
+
+
+@dataclass(frozen=True)
+class BothRequest:
+    """What `train_both` is asked for.
+
+    Attributes:
+        embbert: as `finetune` would be asked; `out` is where the model of both is to be, and `max_length` of
+            the model the most tokens.
+        budget: bytes of flash and RAM that everything but the code may take: weights, tables of tokens and
+            n-grams, arena and stack.
+        shorten: whether the model may read fewer tokens, to fit.
+    """
+
+    embbert: Request
+    budget: int = BUDGET
+    shorten: bool = True
+
+
+def train_both(request: BothRequest) -> dict[str, Any]:
+    """Fine-tune EmbBERT, learn n-grams with the bytes that are left, add them up; progress goes to stderr.
+
+    EmbBERT is made in `<out>.both`, where it is found again after an interruption, trained or half trained.
+
+    Returns:
+        What `metrics.json` holds; `both` says what each of the two scored alone, and with which share the
+        n-grams count. A share of 0 is EmbBERT alone: it was best, or no bytes were left. Empty in every
+        process but the first of a distributed training.
+
+    Raises:
+        UsageError: EmbBERT leaves no room for n-grams at any length, or a place or combination that cannot
+            work.
+        DataError: rows that cannot be trained on or measured.
+    """
+    asked = request.embbert
+    check_target(asked.out, overwrite=asked.overwrite)
+    check_rows(asked.train, asked.test, class_weights=asked.config.class_weights)
+    score_name(asked.train.task, asked.config.score)
+    place = asked.out.with_name(asked.out.name + ".both")
+    alone = replace(asked, model=_fitting(request), out=place / "embbert", overwrite=True)
+    if finished(alone) is None:
+        finetune(alone)
+    if not accelerator().is_main_process:
+        return {}
+    folder = load_model(alone.out)
+    metrics = join(folder, asked, request.budget)
+    if not metrics["both"]["share"]:
+        Voice("", None, quiet=False).say("kept EmbBERT without n-grams")
+        keep(folder, asked.out, metrics, overwrite=asked.overwrite)
+    shutil.rmtree(place)
+    return metrics
+
+
+def _fitting(request: BothRequest) -> BackboneConfig:
+    """The model at the longest length that leaves room."""
+    asked = request.embbert
+    model = asked.model
+    if not model.integer:
+        raise UsageError(f"{model.architecture} runs in float only: it cannot have n-grams")
+    rows = Parted.of(asked.train, asked.config.validation_fraction, asked.config.seed)
+    tokenizer = tokenizer_of(asked, rows.training)
+    sized, tables = replace(model, vocab_size=tokenizer.vocab_size), tables_of(tokenizer).bytes
+    lengths = shorter(model.max_length) if request.shorten else [model.max_length]
+    found = longest(sized, lengths, rows.outputs, tables, request.budget - ROOM)
+    if found is None:
+        least = model_bytes(replace(sized, max_length=lengths[-1]), rows.outputs, tables).total
+        raise UsageError(
+            f"{request.budget:,} bytes are too few: with {lengths[-1]} tokens per text {model.architecture} "
+            f"takes {least:,}, and n-grams take {ROOM:,} at least\n"
+            "  give a larger --budget, a smaller --preset with --base none, or --arch linear"
+        )
+    return replace(model, max_length=found.max_length)
