@@ -17,7 +17,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.installed ## train, export, prove and try a model on the shipped data; writes demo/
-	$(BIN)/embbert train home -o $(DEMO)/model --overwrite $(TRAIN_FLAGS)
+	$(BIN)/embbert train home -o $(DEMO)/model --arch both --overwrite $(TRAIN_FLAGS)
 	$(BIN)/embbert export c $(DEMO)/model -o $(DEMO)/c --overwrite
 	$(BIN)/embbert verify $(DEMO)/model --on host
 	$(BIN)/embbert size $(DEMO)/model

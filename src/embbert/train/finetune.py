@@ -10,7 +10,6 @@ import torch
 from embbert.bases import SCRATCH
 from embbert.card import model_card
 from embbert.config import to_mapping
-from embbert.footprint import deployed
 from embbert.models.heads import SequenceModel, load_arrays
 from embbert.quant.build import quantize
 from embbert.quant.calibrate import calibration_rows
@@ -18,6 +17,8 @@ from embbert.quant.plan_io import plan_to_arrays
 from embbert.quant.reference import predict
 from embbert.quant.spec import LOGIT_ONE
 from embbert.store import check_target, save_model
+from embbert.text.tables import tables_of
+from embbert.train.budget import model_bytes
 from embbert.train.checkpoint import discard_checkpoint
 from embbert.train.evaluate import float_logits
 from embbert.train.loop import fit
@@ -172,8 +173,8 @@ def _integer(prepared: Prepared, plan: Plan) -> dict[str, Any]:
     """What the integer model scores, and its bytes."""
     job = prepared.job
     logits = predict(plan, prepared.measured_ids).astype(np.float64) / LOGIT_ONE
-    sizes = deployed(job.model, job.outputs)
+    sizes = model_bytes(job.model, job.outputs, tables_of(prepared.tokenizer).bytes)
     return {
         "int8": measure(job.task, prepared.measured_targets, logits),
-        "bytes": {"constants": sizes.constant_bytes, "arena": sizes.arena_bytes, "total": sizes.total},
+        "bytes": sizes.as_mapping(),
     }

@@ -13,6 +13,7 @@ import folders
 from embbert.bases import load_base
 from embbert.config import EmbbertConfig, TrainConfig
 from embbert.data import Examples
+from embbert.emit.c99 import contents
 from embbert.errors import DataError, ModelError, UsageError
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
@@ -72,7 +73,9 @@ def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
     answers = predict(load_plan(folder), ids).argmax(axis=1)
     right = np.mean([folder.labels[a] == t for a, t in zip(answers, test.targets, strict=True)])
     assert right == metrics["int8"]["accuracy"]
-    assert metrics["bytes"]["total"] == metrics["bytes"]["constants"] + metrics["bytes"]["arena"]
+    stated = contents(folder, load_plan(folder), "model")[1]["bytes"]
+    counted = {name: stated[name] for name in ("constants", "tokenizer", "arena", "stack")}
+    assert metrics["bytes"] == {**counted, "total": sum(counted.values())}
     assert (metrics["precision"], metrics["processes"]) == ("float32", 1)
     assert metrics["protocol"]["training_rows"] + metrics["protocol"]["validation_rows"] == 200
     assert not (tmp_path / "model.partial").exists()
