@@ -17,13 +17,13 @@ from embbert.config import BackboneConfig
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from embbert.blueprint.steps import Blueprint
     from embbert.config import ModelConfig
 
 ROWS_PER_PASS = 4
-"""Rows that share each weight load in the integer model (`embbert.quant.spec.ROWS_PER_PASS`)."""
+"""Rows that go through a stage together, so that each weight is loaded once for all of them."""
 
 ALIGNMENT = 8
 """Every region of the arena starts at, and is padded to, a multiple of this many bytes."""
@@ -33,14 +33,39 @@ SMALLEST_LENGTH = 4
 STACK_BYTES = 2816
 """Bound on the stack of any call of the generated code, which `embbert verify` measures."""
 
-CODE_BYTES = 12 * 1024
-"""Bound on the machine code, compiled for size, which `embbert verify` measures too."""
+CODE_BYTES = {
+    "status": 1700,
+    "tokenizer": 2700,
+    "ngrams": 2400,
+    "embed": 1200,
+    "embed_wide": 500,
+    "norm": 750,
+    "layer_norm": 700,
+    "linear": 3300,
+    "attend": 1700,
+    "conv": 1350,
+    "elementwise": 350,
+    "pool": 400,
+    "pool_rms": 300,
+    "bag": 550,
+    "blob": 2700,
+    "blob_more": 850,
+}
+"""Machine code that the files `embbert_<part>.c` bring, compiled for size on the core where it is largest.
 
-NGRAM_CODE_BYTES = 2048
-"""What is added to it where a model has n-grams beside tokens."""
+`status`, which every model has, stands for the functions of the model itself too, `linear` for its kernels,
+and `tokenizer` and `ngrams` for what calls them. On no core is every part largest: the sum over the parts of
+a model is a bound with room to spare, which `embbert verify` measures.
+"""
 
-STRUCTURE_BYTES = 96
-"""Bound on an operator's structure and on the code that calls it, and on a line of the self-test."""
+DIVISION_BYTES = 2000
+"""What cores without a 64-bit division bring in for attention and pooling."""
+
+OPERATOR_BYTES = 76
+"""Of an operator's structure and the code that calls it."""
+
+GOLDEN_BYTES = 48
+"""Of a line of the self-test without its texts and logits."""
 
 TABLE_ENTRIES = 256
 ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
@@ -232,6 +257,43 @@ def _constant_bytes(drawn: Blueprint, step: steps.Step, length: int) -> int:
     if isinstance(step, steps.Bag):
         return step.vocab_size * cols + 2 * 4 * cols
     return TABLE_ENTRIES if isinstance(step, steps.LookUp) else 0
+
+
+def code_bytes(parts: Iterable[str], operators: int, lines: int) -> int:
+    """Bound on the machine code and the structures of a model.
+
+    Args:
+        parts: of the runtime, as in `CODE_BYTES`; others bring nothing of their own.
+        operators: how many the model has.
+        lines: of its self-test.
+    """
+    parts = set(parts)
+    code = sum(CODE_BYTES.get(part, 0) for part in parts)
+    if parts & {"attend", "pool"}:
+        code += DIVISION_BYTES
+    return code + OPERATOR_BYTES * operators + GOLDEN_BYTES * lines
+
+
+def code_parts(drawn: Blueprint) -> set[str]:
+    """The parts of the runtime that a model's operators need."""
+    every = [step for stage in drawn.stages for step in stage.steps]
+    return {"status", *(part for step in every for part in _parts(step, drawn))}
+
+
+def _parts(step: steps.Step, drawn: Blueprint) -> tuple[str, ...]:
+    if isinstance(step, steps.Embed):
+        return ("embed" if step.rank else "embed_wide", "tokenizer")
+    if isinstance(step, steps.Norm):
+        return ("layer_norm" if step.centred else "norm",)
+    if isinstance(step, steps.Pool):
+        return ("pool", "pool_rms") if step.rms else ("pool",)
+    if isinstance(step, steps.Bag):
+        return ("bag", "ngrams")
+    if isinstance(step, steps.Rescale | steps.LookUp):
+        return ("elementwise",)
+    if isinstance(step, steps.Add):  # that of int32 is a line of the model's own
+        return () if drawn.tensors[step.out].dtype == "int32" else ("norm",)
+    return (type(step).__name__.lower(),)  # linear, attend, conv
 
 
 def _arena(drawn: Blueprint, length: int, ngrams: int) -> dict[str, int]:

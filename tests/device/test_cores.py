@@ -3,12 +3,15 @@
 import pytest
 
 import folders
+import joints
+import linears
 from embbert.emit.c99 import export_c
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import run
 from embbert.verify.device.check import verify_device
 from embbert.verify.device.cores import CORES, find_core
 from embbert.verify.device.image import PLAIN, PROFILED, Builder
+from embbert.verify.device.measure import image_sizes
 from embbert.verify.device.program import DeviceProgram
 from embbert.verify.host import questions, read_export
 
@@ -35,6 +38,39 @@ def test_every_claim_is_true_on_every_core(model, tools, core, name):
     assert 100 < result.stack <= result.stated["stack"]
     assert 0 < result.instructions.encode < result.instructions.call <= result.instructions.most
     assert result.as_json()["ok"]
+
+
+# The smallest and one of the largest; EmbBERT alone is above.
+MODELS = {
+    "n-grams": linears.linear_folder,
+    "both": lambda path: joints.joint_folder(path, shared=False),
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Exports of every model by name and form of its weights."""
+    found = {}
+    for name, make in MODELS.items():
+        place = tmp_path_factory.mktemp("bound")
+        folder = make(place / "model")
+        for weights in ("constants", "blob"):
+            export_c(folder, load_plan(folder), place / weights, weights=weights)
+            found[name, weights] = place / weights
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("core", "name"), EVERY)
+def test_the_code_of_every_model_keeps_to_its_bound_on_every_core(models, tools, tmp_path, core, name):
+    """And the bound is not much above it: less than twice the code of the core that has least."""
+    found = tools(core, name)
+    for (model, weights), path in models.items():
+        report, export = read_export(path)
+        image = Builder(export, find_core(core), found, tmp_path / f"{model}-{weights}").build(PLAIN, "-Os")
+        sizes = image_sizes(image, "model", report)
+        assert sizes.problems == (), (model, weights)
+        assert sizes.code <= report["bytes"]["code_margin"] < 2 * sizes.code, (model, weights)
 
 
 @pytest.mark.slow

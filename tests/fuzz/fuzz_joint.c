@@ -1,21 +1,10 @@
 /* libFuzzer: any bytes as a text of a model with n-grams beside tokens, and as a list of its ids. What it makes of a text
  * it must take, with the logits of the text; a list it must take exactly if it is one. Lists lie on the heap in their
  * exact size, so that the sanitizers see one id too far. */
+#include "fuzz.h"
 #include "model.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static uint64_t arena[MODEL_ARENA_BYTES / 8], other[MODEL_ARENA_BYTES / 8];
-
-static void need(int condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 /* Tokens, at least one, and then n-grams; not too many of either. */
 static int is_text(const uint16_t *ids, uint32_t count)
@@ -69,10 +58,8 @@ static void as_ids(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size > 0u ? size : 1u);
+    char *text = copy(data, size);
 
-    need(text != NULL);
-    memcpy(text, data, size);
     as_text(text, size);
     free(text);
     as_ids(data, size);

@@ -61,11 +61,12 @@ QUANT = ["tests/unit/quant/test_reference.py", "tests/unit/quant", "tests/unit/e
 EXPORT = ["tests/unit/emit/test_c99.py", *MODEL[:1]]
 BLOB = ["tests/unit/emit/test_blob.py", *WEIGHTS[:3]]
 JOINT = ["tests/parity/test_joint_c.py"]
+READERS = ["tests/parity/test_readers_c.py", "tests/parity/test_readers_time.py"]
 SECOND_STAGE = {
     "embbert_blob": ["tests/parity/test_blob_checks.py"],
-    "embbert_tokenizer": ["tests/parity/test_tokenizer_c.py", "tests/parity/test_tokenizer_time.py"],
-    "embbert_text": ["tests/parity/test_tokenizer_c.py", "tests/parity/test_tokenizer_time.py"],
-    "embbert_ngrams": ["tests/parity/test_ngrams_c.py", "tests/parity/test_ngrams_time.py"],
+    "embbert_tokenizer": READERS,
+    "embbert_text": READERS,
+    "embbert_ngrams": READERS,
     "embbert_bag": ["tests/parity/test_linear_c.py"],
     "embbert_sum": JOINT,
     "embbert": ["tests/parity/test_operators.py", "tests/unit/emit/test_kernels.py"],
@@ -90,7 +91,7 @@ PYTHON_TESTS = {
         *WEIGHTS,
         *JOINT,
     ],
-    "src/embbert/emit/tokenizer_c.py": ["tests/parity/test_tokenizer_c.py", *EXPORT, *JOINT],
+    "src/embbert/emit/tokenizer_c.py": [*READERS[:1], *EXPORT, *JOINT],
     f"{TEMPLATES}/model.c.j2": [*MODEL, *WEIGHTS, *JOINT],
     f"{TEMPLATES}/self_test.c.j2": [*MODEL, *WEIGHTS],
 }

@@ -14,15 +14,14 @@ import architectures
 import factory
 import folders
 import plans
+import readers
 from embbert.emit.c99 import export_c
-from embbert.emit.tokenizer_c import tokenizer_source
 from embbert.quant.plan_io import load_plan
-from embbert.text.tables import tokenizer_tables
 from embbert.verify import program as harness
 from embbert.verify.compare import compare
 from mutation.bench import Bench, Program, Run, Unit
 from operators import FORMS, NATIVE
-from parity import test_blob_c, test_kernels, test_model_c, test_tokenizer_c
+from parity import test_blob_c, test_kernels, test_model_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,21 +179,12 @@ def _calls(folder: Path, shared: Sequence[Unit]) -> Program:
 def _tokenizer(folder: Path, runtime: Path) -> Program:
     """Awkward texts and pairs through tokenizers of every kind, against the Python tokenizer's ids."""
     folder.mkdir(exist_ok=True)
-    found = test_tokenizer_c.tokenizers()
-    units = [Unit(test_tokenizer_c.HARNESS), Unit(runtime / "embbert_tokenizer.c")]
-    table = ['#include "embbert_tokenizer.h"']
-    for index, tokenizer in enumerate(found):
-        path = folder / f"t{index}.c"
-        path.write_text(tokenizer_source(tokenizer_tables(tokenizer), f"t{index}"))
-        units.append(Unit(path))
-        table.append(f"extern const embbert_tokenizer t{index}_tokenizer;")
-    pointers = ", ".join(f"&t{index}_tokenizer" for index in range(len(found)))
-    table.append(f"const embbert_tokenizer *const tokenizers[] = {{{pointers}}};")
-    (folder / "table.c").write_text("\n".join(table))
-    units.append(Unit(folder / "table.c"))
+    found = readers.TOKENS.made()
+    units = [Unit(readers.HARNESS), Unit(runtime / readers.TOKENS.source.name)]
+    units += map(Unit, readers.TOKENS.write(folder))
     request, expected = b"", b""
     for index, text, pair, max_length in _texts(len(found)):
-        request += test_tokenizer_c.Harness.request(index, max_length, text, pair)
+        request += readers.request(index, max_length, text, pair)
         ids = _ids(found[index], text, pair, max_length)
         expected += len(ids).to_bytes(4, "little") + np.array(ids, np.uint16).tobytes()
     return Program("tokenizer", tuple(units), [Run((), request, expected)])
@@ -210,14 +200,13 @@ def _ids(tokenizer: Tokenizer, text: bytes, pair: bytes | None, max_length: int)
 def _texts(count: int) -> list[tuple[int, bytes, bytes | None, int]]:
     """(tokenizer, text, second text or None, max_length)."""
     rng = random.Random(3)
-    curious = test_tokenizer_c.CURIOUS
-    single = [line.encode() for line in test_tokenizer_c.MULTILINGUAL]
-    single += ["".join(rng.choices(curious, k=40)).encode()[rng.randrange(3) :] for _ in range(12)]
+    single = [line.encode() for line in readers.MULTILINGUAL]
+    single += ["".join(rng.choices(readers.CURIOUS, k=40)).encode()[rng.randrange(3) :] for _ in range(12)]
     single += [rng.randbytes(40) for _ in range(12)]
     single += [("turnlights" * 30)[:length].encode() for length in (63, 64, 65, 127, 128, 129)]
     single += [("a" * 63 + "각").encode(), ("a" * 64 + "?" + "b" * 65).encode(), b"", "각".encode() * 50]
     codes = rng.sample(range(0x110000), 400)
-    single += test_tokenizer_c.code_point_texts(
+    single += readers.code_point_texts(
         [*range(0x250), *range(0xAC00, 0xAC40), 0xD7A3, 0xD7A4, 0xFFFF, 0x10000, *codes]
     )
     edges = bytes.fromhex("00417f808f909fa0bfc0c1c2dfe0edeff0f4f5f8ff")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import embbert
 import factory
 import folders
 import linears
@@ -16,11 +15,11 @@ import plans
 from embbert.emit.c99 import export_c
 from embbert.emit.tokenizer_c import tokenizer_source
 from embbert.quant.plan_io import load_plan
-from embbert.text.tables import ngram_tables, tokenizer_tables
+from embbert.text.tables import tables_of
 from embbert.verify.program import Export, Program, Question, replies
 from embbert.verify.toolchain import find_compiler
+from readers import NGRAMS, RUNTIME, TOKENS
 
-RUNTIME = Path(embbert.__file__).parent / "emit" / "runtime"
 TARGETS = Path(__file__).parents[1] / "fuzz"
 PLAIN = ["-O1", "-g"]
 ERROR = 99
@@ -116,26 +115,20 @@ def fed(inputs):
     return b"".join(struct.pack("=I", len(data)) + data for data in inputs)
 
 
-def test_any_bytes_are_a_text_for_the_tokenizer_alone(tmp_path):
-    tokenizer = folders.small_tokenizer(37)
-    (tmp_path / "tables.c").write_text(tokenizer_source(tokenizer_tables(tokenizer), "fuzzed"))
-    sources = [RUNTIME / "embbert_tokenizer.c", tmp_path / "tables.c"]
-    program = target(
-        tmp_path,
-        "fuzz_tokenizer.c",
-        [f"-DVOCAB_SIZE={tokenizer.vocab_size}", f"-I{RUNTIME}", *map(str, sources)],
-    )
+READING = {
+    TOKENS: lambda: folders.small_tokenizer(37),
+    NGRAMS: lambda: linears.tokenizer_of(pair=True),
+}
+
+
+@pytest.mark.parametrize("reader", READING, ids=lambda reader: reader.name)
+def test_any_bytes_are_a_text_for_the_reader_alone(tmp_path, reader):
+    tokenizer = READING[reader]()
+    (tmp_path / "tables.c").write_text(tokenizer_source(tables_of(tokenizer), "fuzzed"))
+    sources = [reader.source, tmp_path / "tables.c"]
+    defined = [*reader.define, f"-DVOCAB_SIZE={tokenizer.vocab_size}"]
+    program = target(tmp_path, "fuzz_reader.c", [*defined, f"-I{RUNTIME}", *map(str, sources)])
     # Room for some ids, and a cut after some bytes for the two texts of a pair.
-    inputs = [bytes([size % 41, size % 7]) + text for size, text in enumerate(TEXTS)]
-    assert watched(program, fed(inputs)) == b"all done\n"
-
-
-def test_any_bytes_are_a_text_for_the_ngrams_alone(tmp_path):
-    tokenizer = linears.tokenizer_of(pair=True)
-    (tmp_path / "tables.c").write_text(tokenizer_source(ngram_tables(tokenizer), "fuzzed"))
-    sources = [RUNTIME / "embbert_ngrams.c", tmp_path / "tables.c"]
-    defined = f"-DVOCAB_SIZE={tokenizer.vocab_size}"
-    program = target(tmp_path, "fuzz_ngrams.c", [defined, f"-I{RUNTIME}", *map(str, sources)])
     inputs = [bytes([size % 41, size % 7]) + text for size, text in enumerate(TEXTS)]
     assert watched(program, fed(inputs)) == b"all done\n"
 

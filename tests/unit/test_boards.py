@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import factory
 import folders
 import joints
+import linears
 from embbert import boards, footprint
 from embbert.boards import fit
 from embbert.config import preset
@@ -117,6 +118,16 @@ def test_needs_are_what_the_export_states(tmp_path, task, changes):
 @pytest.mark.parametrize("shared", [False, True])
 def test_needs_of_a_model_with_ngrams_are_what_the_export_states(tmp_path, shared):
     needs_are_stated(joints.joint_folder(tmp_path / "model", shared=shared))
+
+
+@pytest.mark.parametrize("name", factory.BASELINES)
+def test_needs_of_other_architectures_are_what_the_export_states(tmp_path, name):
+    needs_are_stated(joints.joint_folder(tmp_path / "model", config=factory.BASELINES[name]))
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_needs_of_a_linear_model_are_what_the_export_states(tmp_path, pair):
+    needs_are_stated(linears.linear_folder(tmp_path / "model", pair=pair))
 
 
 def needs_are_stated(folder):

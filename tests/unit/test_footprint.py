@@ -86,21 +86,17 @@ def test_constants_are_those_of_the_plan(config):
 @pytest.mark.parametrize("config", CONFIGS)
 def test_arena_is_ids_then_the_tensors_of_the_plan_then_the_workspace(config):
     plan = factory.random_plan(config, classes=5)
-    rows = {"text": config.max_length, "pass": spec.ROWS_PER_PASS, "one": 1}
+    rows = {"text": config.max_length, "pass": footprint.ROWS_PER_PASS, "one": 1}
     expected = {"ids": 2 * (config.max_length + config.max_ngrams)}
     expected |= {t.name: rows[t.span] * t.cols * WIDTH[t.dtype] for t in plan.tensors}
     if config.layer_count:  # and so attention
-        expected["scores"] = spec.ROWS_PER_PASS * config.max_length * 4
+        expected["scores"] = footprint.ROWS_PER_PASS * config.max_length * 4
     expected["sums"] = config.hidden_size * 4
     arena = footprint.deployed(config, 5).arena
     assert list(arena) == list(expected)
     for name, size in expected.items():
         assert arena[name] % 8 == 0
         assert 0 <= arena[name] - size < 8
-
-
-def test_rows_per_pass_is_that_of_the_plan():
-    assert footprint.ROWS_PER_PASS == spec.ROWS_PER_PASS
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ the first; nothing compares the two.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -91,25 +92,20 @@ class TfIdf:
         Raises:
             MissingExtraError: scikit-learn is not installed.
         """
-        try:
-            from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer  # noqa: PLC0415
-        except ImportError as error:
-            raise MissingExtraError("TF-IDF", "train") from error
-        rows = split(train, seed)
-        vectors = _vectors(rows)
-        counter = CountVectorizer(analyzer=_grams, max_features=None if self.budget else FEATURES)
+        text, rows, vectors = _begin("TF-IDF", train, seed)
+        counter = text.CountVectorizer(analyzer=_grams, max_features=None if self.budget else FEATURES)
         counts = counter.fit_transform(rows.train)
         names = counter.get_feature_names_out()
         # Its text with an end, its inverse document frequency, a weight for each vector.
         each = np.array([len(name.encode()) + 1 for name in names]) + _FLOAT * (1 + vectors)
         kept = np.arange(len(names))
         if self.budget is not None:
-            whole = TfidfTransformer(sublinear_tf=True).fit_transform(counts)
+            whole = text.TfidfTransformer(sublinear_tf=True).fit_transform(counts)
             first = np.abs(np.atleast_2d(_regression(whole, rows, PRUNING, metric).coef_)).max(axis=0)
             order = np.argsort(-first, kind="stable")
             room = self.budget - _FLOAT * vectors
             kept = np.sort(order[: int(np.searchsorted(np.cumsum(each[order]), room, "right"))])
-        weighing = TfidfTransformer(sublinear_tf=True)
+        weighing = text.TfidfTransformer(sublinear_tf=True)
         weighed = weighing.fit_transform(counts[:, kept])
 
         def features(texts: Sequence[_Words]) -> Any:  # noqa: ANN401
@@ -145,14 +141,9 @@ class Hashed:
         Raises:
             MissingExtraError: scikit-learn is not installed.
         """
-        try:
-            from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415
-        except ImportError as error:
-            raise MissingExtraError("hashed n-grams", "train") from error
-        rows = split(train, seed)
-        vectors = _vectors(rows)
+        text, rows, vectors = _begin("hashed n-grams", train, seed)
         buckets = self.budget // (_FLOAT * vectors) - 1  # one place for the bias
-        hashing = HashingVectorizer(analyzer=_all_grams, n_features=buckets)
+        hashing = text.HashingVectorizer(analyzer=_all_grams, n_features=buckets)
         whole = hashing.transform(rows.train)
 
         def make(strength: float) -> _Linear:
@@ -230,9 +221,18 @@ def _all_grams(words: _Words) -> Iterator[str]:
                 yield f"{mark}#{inside[start : start + length]}"
 
 
-def _vectors(rows: Split) -> int:
-    """Vectors of weights: one for values and for two classes."""
-    return rows.classes if rows.classes > 2 else 1
+def _begin(what: str, train: Examples, seed: int) -> tuple[Any, Split, int]:
+    """scikit-learn's features of text, the rows, and vectors of weights: one for values and for two classes.
+
+    Raises:
+        MissingExtraError: scikit-learn, which `what` needs, is not installed.
+    """
+    try:
+        text = import_module("sklearn.feature_extraction.text")
+    except ImportError as error:
+        raise MissingExtraError(what, "train") from error
+    rows = split(train, seed)
+    return text, rows, rows.classes if rows.classes > 2 else 1
 
 
 def _regression(features: Any, rows: Split, strength: float, metric: str) -> Any:  # noqa: ANN401

@@ -6,15 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from embbert.blueprint import blueprint
-from embbert.config import BackboneConfig
-from embbert.footprint import (
-    CODE_BYTES,
-    NGRAM_CODE_BYTES,
-    SMALLEST_LENGTH,
-    STACK_BYTES,
-    STRUCTURE_BYTES,
-    deployed,
-)
+from embbert.footprint import SMALLEST_LENGTH, STACK_BYTES, code_bytes, code_parts, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,11 +53,10 @@ def needs(
         UsageError: as for `footprint.deployed`.
     """
     found = deployed(config, classes, max_length)
-    operators = sum(len(stage.steps) for stage in blueprint(config, classes).stages)
+    drawn = blueprint(config, classes)
+    operators = sum(len(stage.steps) for stage in drawn.stages)
     names = classes * LABEL_BYTES if labels is None else sum(len(label.encode()) for label in labels)
-    code = CODE_BYTES + STRUCTURE_BYTES * (operators + SELF_TEST_LINES)
-    if isinstance(config, BackboneConfig) and config.ngrams:
-        code += NGRAM_CODE_BYTES
+    code = code_bytes(code_parts(drawn), operators, SELF_TEST_LINES)
     code += names + 9 * (classes if labels is None else len(labels))
     code += SELF_TEST_BYTES * (2 if pair else 1) + SELF_TEST_LINES * (2 + 4 * classes)
     if tokenizer is None:

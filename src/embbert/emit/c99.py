@@ -35,10 +35,8 @@ from embbert.text.charset import CHARSETS, Charset
 from embbert.text.tables import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from embbert.emit.golden import Golden
     from embbert.quant.spec import Op, Plan
     from embbert.store import ModelFolder
 
@@ -147,8 +145,10 @@ def contents(
     files = render(plan, interface, golden)
     file = blob(plan, interface, golden)
     files[f"{prefix}_tokenizer.c"] = tokenizer_source(tables, prefix)
-    files |= runtime_files(plan, blob=file is not None)
-    report = _report(plan, interface, golden, tokenizer_bytes(tables), folder.tokenizer.to_json())
+    runtime = runtime_files(plan, blob=file is not None)
+    files |= runtime
+    margin = code_margin(plan, interface, golden, runtime)
+    report = _report(plan, interface, tokenizer_bytes(tables), margin, folder.tokenizer.to_json())
     report["charset"] = charset
     report["weights"] = weights
     if file is not None:
@@ -269,7 +269,7 @@ def _files_of_export(out: Path) -> set[str] | None:
 
 
 def _report(
-    plan: Plan, interface: Interface, golden: Sequence[Golden], tokenizer: int, tokenizer_json: str
+    plan: Plan, interface: Interface, tokenizer: int, margin: int, tokenizer_json: str
 ) -> dict[str, Any]:
     arrays = constants(plan)
     regions = arena(plan)
@@ -291,7 +291,7 @@ def _report(
         "bytes": {
             "constants": sum(array.bytes for array in arrays),
             "tokenizer": tokenizer,
-            "code_margin": code_margin(plan, interface, golden),
+            "code_margin": margin,
             "arena": regions[-1].offset + regions[-1].bytes,
             "stack": stack_bytes(plan, interface.weights),
         },

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.footprint import ALIGNMENT
-from embbert.quant.spec import ROWS_PER_PASS, Attend, Pool, PoolRms
+from embbert.footprint import ALIGNMENT, ROWS_PER_PASS
+from embbert.quant.spec import Attend, Pool, PoolRms
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Plan, Tensor

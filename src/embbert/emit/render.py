@@ -14,11 +14,11 @@ from embbert.emit.blob import blob as make_blob
 from embbert.emit.constants import constants
 from embbert.emit.layout import arena, arena_bytes
 from embbert.emit.stages import calls, functions, structures
-from embbert.footprint import ALIGNMENT, CODE_BYTES, NGRAM_CODE_BYTES, STACK_BYTES, STRUCTURE_BYTES
+from embbert.footprint import ALIGNMENT, STACK_BYTES, code_bytes
 from embbert.quant.spec import Embed, EmbedWide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from embbert.config import Task
     from embbert.emit.blob import Blob
@@ -31,8 +31,8 @@ Weights = Literal["constants", "blob"]
 BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES = 256, 32
 """What a blob adds to it: the structures of one stage's operators, at least and by operator."""
 
-BLOB_CODE_BYTES, BLOB_OPERATOR_BYTES = 4096, 192
-"""Bounds on the code that opens a blob, and on each operator's part in it."""
+BLOB_OPERATOR_BYTES = 120
+"""Bound on each operator's part in the code that opens a blob."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +134,18 @@ def token_name(plan: Plan) -> str:
     return "token" if plan.least_ids > 0 else "n-gram"
 
 
-def code_margin(plan: Plan, interface: Interface, goldens: Sequence[Golden]) -> int:
-    """Bound on what comes on top of constants and tokenizer tables in flash: code, names, self-test."""
+def code_margin(plan: Plan, interface: Interface, goldens: Sequence[Golden], runtime: Collection[str]) -> int:
+    """Bound on what comes on top of constants and tokenizer tables in flash: code, names, self-test.
+
+    `runtime` are the names of the runtime's files that the model comes with.
+    """
     operators = sum(len(stage.ops) for stage in plan.stages)
     labels = sum(len(label.encode()) + 1 + 8 for label in interface.labels)
     texts = sum(len((golden.text + (golden.pair or "")).encode()) + 2 for golden in goldens)
     tested = len(goldens) * 4 * plan.classes + texts
-    blob = BLOB_CODE_BYTES + BLOB_OPERATOR_BYTES * operators if interface.weights == "blob" else 0
-    code = CODE_BYTES + (NGRAM_CODE_BYTES if plan.ngrams else 0)
-    return code + blob + STRUCTURE_BYTES * (operators + len(goldens)) + labels + tested
+    blob = BLOB_OPERATOR_BYTES * operators if interface.weights == "blob" else 0
+    parts = (name.removeprefix("embbert_").removesuffix(".c") for name in runtime if name.endswith(".c"))
+    return code_bytes(parts, operators, len(goldens)) + blob + labels + tested
 
 
 def c_string(text: str) -> str:

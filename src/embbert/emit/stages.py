@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.emit.constants import constants
+from embbert.footprint import ROWS_PER_PASS
 from embbert.quant import spec
 from embbert.quant.arithmetic import LIMITS
 from embbert.quant.overflow import INT32_MAX, worst_accumulator
-from embbert.quant.spec import ROWS_PER_PASS
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Op, Plan, Stage, Tensor

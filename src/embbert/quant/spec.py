@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     Int16 = NDArray[np.int16]
     Int32 = NDArray[np.int32]
 
-ROWS_PER_PASS = 4
-"""Rows that go through a stage together, so that each weight is loaded once for all of them."""
-
 SEP = 4
 """Token id from whose first occurrence on a text's second segment runs."""
 
@@ -62,7 +59,7 @@ class Tensor:
         name: unique in the plan; a C identifier.
         dtype: of its elements.
         cols: elements per row.
-        span: how many rows exist at a time: every token of the text, the ROWS_PER_PASS rows of one
+        span: how many rows exist at a time: every token of the text, the rows of one
             pass through a stage, or a single one.
         scale: real value of one unit; for people and for error messages, never used in the arithmetic.
     """

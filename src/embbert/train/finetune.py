@@ -26,7 +26,7 @@ from embbert.train.metrics import measure, score_name
 from embbert.train.prepare import Prepared, Request, prepare
 from embbert.train.processes import accelerator
 from embbert.train.progress import Reporter
-from embbert.train.speed import use_bf16
+from embbert.train.speed import how_trained
 from embbert.train.versions import source_of, versions
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def finetune(request: Request) -> dict[str, Any]:
     check_target(request.out, overwrite=request.overwrite)
     here = accelerator()
     leads = here.is_main_process
-    narrow = use_bf16(request.precision, here.device)
+    how = how_trained(here, request.precision)
     chosen_by = score_name(request.train.task, request.config.score)
     with Reporter(chosen_by, quiet=not leads) as reporter:
         prepared = prepare(request)
@@ -73,7 +73,6 @@ def finetune(request: Request) -> dict[str, Any]:
             raise
         metrics: dict[str, Any] = {}
         if leads:
-            how = {"precision": "bf16" if narrow else "float32", "processes": here.num_processes}
             metrics = _finish(request, prepared, trained, reporter, how)
             discard_checkpoint(checkpoint)
     return metrics

@@ -20,7 +20,7 @@ from embbert.train.pretraining.loop import pretrain_model
 from embbert.train.pretraining.prepare import PretrainRequest, prepare
 from embbert.train.pretraining.progress import Meter
 from embbert.train.processes import accelerator
-from embbert.train.speed import use_bf16
+from embbert.train.speed import how_trained
 from embbert.train.versions import versions
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
     """
     check_base_target(request.out, overwrite=request.overwrite)
     here = accelerator()
-    narrow = use_bf16(request.precision, here.device)  # refused now rather than after hours of tokenising
+    how = how_trained(here, request.precision)  # refused now rather than after hours of tokenising
     check_rows(request.config, request.model, here.num_processes)  # likewise
     meter = Meter(quiet=not here.is_main_process, board=request.board)
     partial = request.out.with_name(request.out.name + ".partial")
@@ -74,7 +74,6 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
         raise
     if not here.is_main_process:
         return {}
-    how = {"precision": "bf16" if narrow else "float32", "processes": here.num_processes}
     metrics = _save(request, tokenizer, job, trained, how)
     discard_checkpoint(checkpoint)
     return metrics

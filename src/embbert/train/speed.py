@@ -16,6 +16,8 @@ from embbert.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from accelerate import Accelerator
+
 Precision = Literal["auto", "bf16", "float32"]
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -91,6 +93,16 @@ def use_bf16(precision: Precision, device: torch.device) -> bool:
     if precision == "bf16" and not has_bf16(device):
         raise UsageError(f"this {device.type} has no bfloat16 arithmetic: use --precision float32 or auto")
     return precision != "float32" and has_bf16(device)
+
+
+def how_trained(here: Accelerator, precision: Precision) -> dict[str, Any]:
+    """What metrics say of a training: its arithmetic, and how many processes share it.
+
+    Raises:
+        UsageError: as for `use_bf16`.
+    """
+    arithmetic = "bf16" if use_bf16(precision, here.device) else "float32"
+    return {"precision": arithmetic, "processes": here.num_processes}
 
 
 def can_compile(device: torch.device) -> bool:

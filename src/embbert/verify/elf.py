@@ -50,7 +50,7 @@ class Symbol:
 
 
 @dataclass(frozen=True)
-class ElfImage:
+class LinkedProgram:
     """A linked program for a core of 32 bits.
 
     Attributes:
@@ -92,7 +92,7 @@ def read_object(path: Path) -> ObjectFile:
         raise CheckFailed(f"{path} is not an object file that can be read ({error})") from error
 
 
-def read_image(path: Path) -> ElfImage:
+def read_image(path: Path) -> LinkedProgram:
     """Read a linked little-endian ELF file of 32 bits.
 
     Raises:
@@ -104,7 +104,7 @@ def read_image(path: Path) -> ElfImage:
         raise CheckFailed(f"{path} is not an image that can be read ({error})") from error
 
 
-def _parse_image(data: bytes) -> ElfImage:
+def _parse_image(data: bytes) -> LinkedProgram:
     entry, programs, table = struct.unpack_from("<III", data, 24)
     program_size, program_count, size, count, names_at = struct.unpack_from("<HHHHH", data, 42)
     segments = []
@@ -126,7 +126,7 @@ def _parse_image(data: bytes) -> ElfImage:
             if info & 15 in (OBJECT, FUNCTION) and section < count:
                 name = _text(data, headers[link][4] + place)
                 symbols.append(Symbol(name, value, symbol_size, names[section], info & 15 == FUNCTION))
-    return ElfImage(entry, tuple(segments), sections, tuple(symbols))
+    return LinkedProgram(entry, tuple(segments), sections, tuple(symbols))
 
 
 def _parse(data: bytes) -> ObjectFile:

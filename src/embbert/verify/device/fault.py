@@ -22,7 +22,7 @@ def describe(image: Image, code: int, said: str) -> str:
     found = re.search(r"fault at 0x([0-9a-f]{8})", said)
     if found:
         address = int(found[1], 16)
-        function = image.elf.function_at(address)
+        function = image.linked.function_at(address)
         place = f"in {function}" if function else "outside of any function"
         return f"{where} faulted at {address:#010x}, {place}"
     if code in REASONS:

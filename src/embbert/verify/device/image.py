@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from embbert.verify.device.cores import FLASH_BYTES, RAM_BYTES
 from embbert.verify.device.linker import linker_script
 from embbert.verify.device.module import module_flags, read_map
-from embbert.verify.elf import ElfImage, read_image
+from embbert.verify.elf import LinkedProgram, read_image
 from embbert.verify.stack import FLAGS as CALL_GRAPH
 from embbert.verify.stack import writes_call_graphs
 from embbert.verify.toolchain import STRICT
@@ -47,14 +47,14 @@ class Image:
         path: the ELF file, or the module of WebAssembly.
         core: what it runs on.
         tools: what built it.
-        elf: what is in it.
+        linked: what is in it.
         call_graphs: of every unit; empty if the compiler writes none.
     """
 
     path: Path
     core: Core
     tools: Tools
-    elf: ElfImage
+    linked: LinkedProgram
     call_graphs: tuple[Path, ...] = ()
 
 

@@ -18,9 +18,9 @@ def image_sizes(image: Image, prefix: str, report: dict[str, Any]) -> Sizes:
     `code` is everything in flash that is neither an array of the model nor a table of its tokenizer: machine
     code, structures, labels, self-test, padding, and the functions of the compiler's library that are called.
     """
-    sections = image.elf.sections
+    sections = image.linked.sections
     arrays = {".constants": 0, ".tokenizer": 0}
-    for symbol in image.elf.symbols:
+    for symbol in image.linked.symbols:
         own = symbol.name in (f"{prefix}_tokenizer", f"{prefix}_ngrams")
         if symbol.section in arrays and not own and not symbol.function:
             arrays[symbol.section] += symbol.size

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from embbert.verify.device.linker import HARNESS, STACK_BYTES
-from embbert.verify.elf import ElfImage, Symbol
+from embbert.verify.elf import LinkedProgram, Symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def module_flags(placed: Path, memory_bytes: int) -> list[str]:
     ]
 
 
-def read_map(placed: Path, prefix: str) -> ElfImage:
+def read_map(placed: Path, prefix: str) -> LinkedProgram:
     """What `linker_script` arranges in an ELF image, read from the map of a module's linker.
 
     A function's address is its offset in the module, by which a runtime names the place of a trap.
@@ -60,7 +60,7 @@ def read_map(placed: Path, prefix: str) -> ElfImage:
         )
         symbols.append(symbol)
         sections[section] = sections.get(section, 0) + symbol.size
-    return ElfImage(0, (), sections, tuple(symbols))
+    return LinkedProgram(0, (), sections, tuple(symbols))
 
 
 def _section(owner: str, kind: str, prefix: str) -> str:

@@ -69,7 +69,7 @@ class UnicornCore:
         """
         core = self._start()
         self._host = Semihosting(requests, core.mem_read, core.mem_write)
-        at: int | None = self._image.elf.entry
+        at: int | None = self._image.linked.entry
         while at is not None:
             at = self._emulate(core, at)
         code, said = self._host.code, self._host.said
@@ -103,7 +103,7 @@ class UnicornCore:
         core.mem_map(self._core.ram, RAM_BYTES, const.UC_PROT_READ | const.UC_PROT_WRITE)
         page = self._core.counter.address & ~(PAGE - 1)
         core.mmio_map(page, PAGE, self._read_counter, None, self._ignore, None)
-        for address, data in self._image.elf.segments:
+        for address, data in self._image.linked.segments:
             core.mem_write(address, data)
         core.hook_add(const.UC_HOOK_INTR, self._interrupt)
         if self._hook is not None:
@@ -112,7 +112,7 @@ class UnicornCore:
 
     def _flash(self) -> bytes:
         flash = bytearray(FLASH_BYTES)
-        for address, data in self._image.elf.segments:
+        for address, data in self._image.linked.segments:
             at = address - self._core.flash
             flash[at : at + len(data)] = data
         return bytes(flash)

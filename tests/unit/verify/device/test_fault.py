@@ -6,11 +6,11 @@ import pytest
 
 from embbert.verify.device.cores import CORES
 from embbert.verify.device.fault import describe
-from embbert.verify.elf import ElfImage, Symbol
+from embbert.verify.elf import LinkedProgram, Symbol
 
 IMAGE = SimpleNamespace(
     core=CORES["cortex-m4"],
-    elf=ElfImage(
+    linked=LinkedProgram(
         0,
         (),
         {},

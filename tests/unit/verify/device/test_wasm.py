@@ -6,7 +6,7 @@ import pytest
 
 from embbert.errors import CheckFailed
 from embbert.verify.device.cores import CORES
-from embbert.verify.elf import ElfImage, Symbol
+from embbert.verify.elf import LinkedProgram, Symbol
 
 wasmtime = pytest.importorskip("wasmtime", reason='needs wasmtime: pip install "embbert[emulate]"')
 
@@ -40,8 +40,8 @@ def core(tmp_path):
         path = tmp_path / "module.wasm"
         path.write_bytes(wasmtime.wat2wasm(MODULE.replace("BODY", body).replace("BAD", bad)))
         everything = Symbol("bad", 0, path.stat().st_size, ".code", True)
-        elf = ElfImage(0, (), {}, (everything,))
-        return WasmCore(SimpleNamespace(path=path, core=CORES["wasm32"], elf=elf), **settings)
+        linked = LinkedProgram(0, (), {}, (everything,))
+        return WasmCore(SimpleNamespace(path=path, core=CORES["wasm32"], linked=linked), **settings)
 
     return make
 

@@ -1,4 +1,4 @@
-"""The C tokenizer's time is linear in the text: instructions, counted one by one in an emulated Cortex-M3."""
+"""Reading takes time linear in the text: instructions, counted one by one in an emulated Cortex-M3."""
 
 import shutil
 import struct
@@ -10,27 +10,25 @@ from pathlib import Path
 
 import pytest
 
-import embbert
 from embbert.emit.tokenizer_c import tokenizer_source
-from embbert.text import largest_vocab_size, train_tokenizer
-from embbert.text.tables import tokenizer_tables
+from embbert.text.tables import tables_of
+from readers import READERS, RUNTIME, TOKENS, Reader
 
 unicorn = pytest.importorskip("unicorn", reason="counting instructions needs unicorn: pip install unicorn")
 
-RUNTIME = Path(embbert.__file__).parent / "emit" / "runtime"
 BASE, TEXT, IDS, STACK, END = 0x10000, 0x1000000, 0x2000000, 0x3000000, 0x8000000
 SCRIPT = """SECTIONS { .text 0x10000 : { *(.text.begin) *(.text*) *(.rodata*) *(.data*) *(.bss*) }
 /DISCARD/ : { *(.ARM.*) *(.comment*) *(.note*) } }"""
-BEGIN = """#include "embbert_tokenizer.h"
-extern const embbert_tokenizer t_tokenizer;
+BEGIN = """#include "TYPE.h"
+extern const TYPE t_tokenizer;
 extern uint32_t begin(const char *, size_t, uint16_t *, uint32_t);
 __attribute__((section(".text.begin")))
 uint32_t begin(const char *text, size_t bytes, uint16_t *ids, uint32_t max_length)
 {
     if (max_length & 1u) { /* odd: the text twice, as a pair */
-        return embbert_encode_pair(&t_tokenizer, text, bytes, text, bytes, ids, max_length);
+        return ENCODE_pair(&t_tokenizer, text, bytes, text, bytes, ids, max_length);
     }
-    return embbert_encode(&t_tokenizer, text, bytes, ids, max_length);
+    return ENCODE(&t_tokenizer, text, bytes, ids, max_length);
 }
 """
 WORDS = [
@@ -76,13 +74,12 @@ def cross_compiler() -> list[str]:
     pytest.skip("no cross compiler: pip install ziglang, or apt-get install gcc-arm-none-eabi")
 
 
-def image(folder: Path, runtime: Path = RUNTIME) -> bytes:
-    tokenizer = train_tokenizer(WORDS, largest_vocab_size(WORDS, 300))
-    (folder / "t.c").write_text(tokenizer_source(tokenizer_tables(tokenizer), "t"))
-    (folder / "begin.c").write_text(BEGIN)
+def image(reader: Reader, folder: Path, runtime: Path = RUNTIME) -> bytes:
+    (folder / "t.c").write_text(tokenizer_source(tables_of(reader.quick(WORDS, 400)), "t"))
+    (folder / "begin.c").write_text(BEGIN.replace("TYPE", reader.type).replace("ENCODE", reader.encode))
     (folder / "link.ld").write_text(SCRIPT)
     command = [*cross_compiler(), "-std=c99", "-O2", "-ffreestanding", "-nostdlib", "-I", runtime]
-    command += [folder / "begin.c", runtime / "embbert_tokenizer.c", folder / "t.c"]
+    command += [folder / "begin.c", runtime / reader.source.name, folder / "t.c"]
     command += [f"-Wl,-T,{folder / 'link.ld'},-e,begin", "-o", folder / "image.elf"]
     subprocess.run(command, check=True)
     elf = (folder / "image.elf").read_bytes()
@@ -132,9 +129,9 @@ class Core:
         return self.uc.reg_read(arm.UC_ARM_REG_R0), self.count
 
 
-@pytest.fixture(scope="module")
-def core(tmp_path_factory):
-    return Core(image(tmp_path_factory.mktemp("core")))
+@pytest.fixture(scope="module", params=READERS, ids=lambda reader: reader.name)
+def core(request, tmp_path_factory):
+    return Core(image(request.param, tmp_path_factory.mktemp("core")))
 
 
 def growth(core: Core, unit: bytes, characters: int, max_length: int) -> float:
@@ -166,4 +163,4 @@ def test_without_the_cut_after_64_characters_time_would_be_quadratic(tmp_path):
     for name in ("embbert_tokenizer.c", "embbert_tokenizer.h", "embbert_alphabet.h", "embbert_text.h"):
         text = (RUNTIME / name).read_text()
         (runtime / name).write_text(text.replace("EMBBERT_MAX_PIECE = 64", "EMBBERT_MAX_PIECE = 20000"))
-    assert growth(Core(image(tmp_path, runtime)), b"ab", 200, 100_000) > 20
+    assert growth(Core(image(TOKENS, tmp_path, runtime)), b"ab", 200, 100_000) > 20
