@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from embbert.config.model import LARGEST, MAX_NGRAMS
 from embbert.errors import EmbbertError, ModelError, UsageError
 from embbert.text.ngrams import NgramTokenizer
-from embbert.text.tokenizer import Tokenizer, read_tokenizer
+from embbert.text.stored import Stored
+from embbert.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from embbert.text.charset import Charset
 
 TYPE, FORMAT = "joint", 1
 
 
-class JointTokenizer:
+class JointTokenizer(Stored):
     """A tokenizer and n-grams.
 
     The ids of a text are those of its tokens, then `tokens.vocab_size` + the numbers of its n-grams.
@@ -42,24 +42,6 @@ class JointTokenizer:
             )
         if not 1 <= max_ngrams <= MAX_NGRAMS:
             raise UsageError(f"max_ngrams must be 1 to {MAX_NGRAMS}, not {max_ngrams}")
-
-    @classmethod
-    def load(cls, path: Path) -> JointTokenizer:
-        """Read a `tokenizer.json`.
-
-        Raises:
-            ModelError: the file cannot be read, is damaged, or holds another kind of tokenizer.
-        """
-        return cls._parse(read_tokenizer(path), str(path))
-
-    @classmethod
-    def from_json(cls, text: str) -> JointTokenizer:
-        """Build from what `to_json` returned.
-
-        Raises:
-            ModelError: the text is damaged or describes another kind of tokenizer.
-        """
-        return cls._parse(text, "tokenizer")
 
     @classmethod
     def _parse(cls, text: str, where: str) -> JointTokenizer:
@@ -99,10 +81,6 @@ class JointTokenizer:
             "ngrams": json.loads(self.ngrams.to_json()),
         }
         return json.dumps(content, ensure_ascii=False, indent=0) + "\n"
-
-    def save(self, path: Path) -> None:
-        """Write `to_json` to a file; one that exists is replaced."""
-        path.write_text(self.to_json(), encoding="utf-8")
 
     @property
     def vocab_size(self) -> int:

@@ -14,12 +14,12 @@ from embbert.errors import DataError, ModelError, UsageError
 from embbert.text.charset import Charset, in_charset
 from embbert.text.features import Kind, Ngram, features, hash_of, normalized_characters
 from embbert.text.pipeline import is_reordered
-from embbert.text.tokenizer import read_tokenizer, truncated_lengths
+from embbert.text.stored import Stored
+from embbert.text.tokenizer import truncated_lengths
 from embbert.text.training import MAX_ALPHABET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -39,7 +39,7 @@ def bucket_bits(count: int) -> int:
     return min(max(count.bit_length() - _PER_BUCKET_BITS, 1), _MOST_BUCKET_BITS)
 
 
-class NgramTokenizer:
+class NgramTokenizer(Stored):
     """The n-grams that a model knows, and their numbers: places in the order of their hashes.
 
     A text becomes the numbers of those of its n-grams that are known, in the order in which they end; others
@@ -94,24 +94,6 @@ class NgramTokenizer:
             most = len(first)  # fewer than hoped for, so their hashes may have fewer bits
 
     @classmethod
-    def load(cls, path: Path) -> NgramTokenizer:
-        """Read a `tokenizer.json`.
-
-        Raises:
-            ModelError: the file cannot be read, is damaged, or holds another kind of tokenizer.
-        """
-        return cls._parse(read_tokenizer(path), str(path))
-
-    @classmethod
-    def from_json(cls, text: str) -> NgramTokenizer:
-        """Build from what `to_json` returned.
-
-        Raises:
-            ModelError: the text is damaged or describes another kind of tokenizer.
-        """
-        return cls._parse(text, "tokenizer")
-
-    @classmethod
     def _parse(cls, text: str, where: str) -> NgramTokenizer:
         try:
             content = json.loads(text)
@@ -149,10 +131,6 @@ class NgramTokenizer:
             },
         }
         return json.dumps(content, ensure_ascii=False, indent=0) + "\n"
-
-    def save(self, path: Path) -> None:
-        """Write `to_json` to a file; one that exists is replaced."""
-        path.write_text(self.to_json(), encoding="utf-8")
 
     @property
     def vocab_size(self) -> int:

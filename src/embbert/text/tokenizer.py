@@ -28,18 +28,18 @@ from embbert.text.pipeline import (
     prefix,
     replace_surrogates,
 )
+from embbert.text.stored import Stored
 from embbert.text.training import MAX_VOCAB_SIZE, Learned, learn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 __all__ = ["CLS", "MASK", "PAD", "SEP", "UNK", "Tokenizer", "largest_vocab_size", "train_tokenizer"]
 
 _CHUNKS_PER_CALL = 16384  # the library returns some hundred bytes for each
 
 
-class Tokenizer:
+class Tokenizer(Stored):
     """A vocabulary and the rules that turn text into its ids.
 
     The special tokens have ids 0..4 but are not searched for in texts: a text that contains "[SEP]"
@@ -68,24 +68,6 @@ class Tokenizer:
         self._library = _library_tokenizer(vocab, known, boundary)
 
     @classmethod
-    def load(cls, path: Path) -> Tokenizer:
-        """Read a `tokenizer.json`.
-
-        Raises:
-            ModelError: the file cannot be read, is damaged, or holds another kind of tokenizer.
-        """
-        return cls._parse(read_tokenizer(path), str(path))
-
-    @classmethod
-    def from_json(cls, text: str) -> Tokenizer:
-        """Build from what `to_json` returned.
-
-        Raises:
-            ModelError: the text is damaged or describes another kind of tokenizer.
-        """
-        return cls._parse(text, "tokenizer")
-
-    @classmethod
     def _parse(cls, text: str, where: str) -> Tokenizer:
         try:
             learned, boundary = _read(json.loads(text))
@@ -106,10 +88,6 @@ class Tokenizer:
     def to_json(self) -> str:
         """The tokenizer as JSON that the `tokenizers` library can load too; the same bytes every time."""
         return self._library.to_str() + "\n"
-
-    def save(self, path: Path) -> None:
-        """Write `to_json` to a file; one that exists is replaced."""
-        path.write_text(self.to_json(), encoding="utf-8")
 
     @property
     def vocab_size(self) -> int:
@@ -200,18 +178,6 @@ class Tokenizer:
             )
             ids.update(zip(chunks, (row.ids for row in rows), strict=True))
         return [[index for chunk in text.split(" ") for index in ids[chunk]] for text in texts]
-
-
-def read_tokenizer(path: Path) -> str:
-    """The contents of a `tokenizer.json`.
-
-    Raises:
-        ModelError: the file cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: the tokenizer cannot be read ({error})") from error
 
 
 def truncated_lengths(first: int, second: int, room: int) -> tuple[int, int]:

@@ -10,7 +10,6 @@ import torch
 from embbert.bases import SCRATCH
 from embbert.card import model_card
 from embbert.config import to_mapping
-from embbert.models.heads import SequenceModel, load_arrays
 from embbert.quant.build import quantize
 from embbert.quant.calibrate import calibration_rows
 from embbert.quant.plan_io import plan_to_arrays
@@ -20,7 +19,7 @@ from embbert.store import check_target, save_model
 from embbert.text.tables import tables_of
 from embbert.train.budget import model_bytes
 from embbert.train.checkpoint import discard_checkpoint
-from embbert.train.evaluate import float_logits
+from embbert.train.evaluate import stored_logits
 from embbert.train.loop import fit
 from embbert.train.metrics import measure, score_name
 from embbert.train.prepare import Prepared, Request, prepare
@@ -117,10 +116,10 @@ def _finish(
         if request.test is not None
         else "measuring on the validation rows, which chose the epoch; --test FILE gives an unbiased number"
     )
-    model = SequenceModel(job.model, job.outputs)
-    load_arrays(model, weights)
     metrics: dict[str, Any] = {
-        "float": measure(task, prepared.measured_targets, float_logits(model, prepared.measured_ids)),
+        "float": measure(
+            task, prepared.measured_targets, stored_logits(job.model, weights, prepared.measured_ids)
+        ),
         **({} if plan is None else _integer(prepared, plan)),
         "measured_on": source_of(prepared.measured, "validation" if request.test is None else "test"),
         "validation": {
