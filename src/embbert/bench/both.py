@@ -47,15 +47,18 @@ class Both:
 
         try:
             from embbert.train.both import BothRequest, train_both  # noqa: PLC0415
+            from embbert.train.finished import finished  # noqa: PLC0415
             from embbert.train.prepare import Request  # noqa: PLC0415
         except ImportError as error:
             raise MissingExtraError("training", "train") from error
         score: Any = metric if metric in CHOOSES else "auto"
         base = load_base(self.base)
         config = TrainConfig(seed=seed, score=score)
-        request = Request(train, None, base.fitted(), config, folder / "model", base=base)
-        train_both(BothRequest(request, self.budget))
-        return BothModel(load_model(folder / "model"))
+        out, alone = folder / self.name, folder / base.name
+        request = Request(train, None, base.fitted(), config, out, overwrite=True, base=base)
+        known = finished(replace(request, out=alone)) is not None
+        train_both(BothRequest(request, self.budget, alone=alone))
+        return BothModel(load_model(out), (base.name,) if known else ())
 
 
 @dataclass

@@ -92,13 +92,15 @@ class FastText:
         if not rows.classes:
             levels = np.linspace(targets.min(), targets.max(), LEVELS)
             targets = np.abs(targets[:, None] - levels).argmin(axis=1)
-        text = folder / "train.txt"
+        place = folder / self.name
+        place.mkdir(exist_ok=True)
+        text = place / "train.txt"
         with text.open("w", encoding="utf-8") as out:
             for target, line in zip(targets, rows.train, strict=True):
                 out.write(" ".join([f"{_LABEL}{target}", *line]) + "\n")
 
         def make(recipe: Recipe) -> _Model:
-            path = folder / f"{self.recipes.index(recipe)}.ftz"
+            path = place / f"{self.recipes.index(recipe)}.ftz"
             return _Model.make(recipe, text, self.budget, seed, path, levels)
 
         chosen = choose(self.recipes, make, lambda model: model.answers(rows.held), rows, metric)

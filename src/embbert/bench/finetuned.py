@@ -56,6 +56,7 @@ class Finetuned:
 
         try:
             from embbert.train.finetune import finetune  # noqa: PLC0415
+            from embbert.train.finished import finished  # noqa: PLC0415
             from embbert.train.prepare import Request  # noqa: PLC0415
         except ImportError as error:
             raise MissingExtraError("training", "train") from error
@@ -64,8 +65,11 @@ class Finetuned:
         if base is None:
             config = replace(config, learning_rate=SCRATCH_LEARNING_RATE)
         shape = LIKE_BASE if base is None else base.fitted()
-        finetune(Request(train, None, shape, config, folder / "model", base=base))
-        return TrainedModel(load_model(folder / "model"))
+        request = Request(train, None, shape, config, folder / self.name, overwrite=True, base=base)
+        known = finished(request) is not None
+        if not known:
+            finetune(request)
+        return TrainedModel(load_model(request.out), (self.name,) if known else ())
 
 
 @dataclass
@@ -74,10 +78,12 @@ class TrainedModel:
 
     Attributes:
         folder: the model.
+        known: names of the models in it that an earlier cell of the same commit trained.
         compared: rows whose compiled answers were compared with the specification.
     """
 
     folder: ModelFolder
+    known: tuple[str, ...] = ()
     compared: int = field(default=0, init=False)
 
     @property
@@ -90,7 +96,7 @@ class TrainedModel:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Base, architecture, shape and protocol, and how many rows the C was compared on."""
+        """Base, shape, protocol, what was trained before, and how many rows the C was compared on."""
         from embbert.config import to_mapping  # noqa: PLC0415
 
         metrics = self.folder.metrics
@@ -100,6 +106,7 @@ class TrainedModel:
             "model": to_mapping(self.folder.config),
             "protocol": metrics["protocol"],
             "precision": metrics["precision"],
+            **({"trained_before": list(self.known)} if self.known else {}),
             "rows_compared_with_specification": self.compared,
         }
 

@@ -108,5 +108,6 @@ class System(Protocol):
             train: all rows that may be learned from.
             metric: that is reported, and should choose where there is a choice.
             seed: decides everything that is random.
-            folder: empty, for files; it is gone when the measuring ends.
+            folder: for files, each system's in one of its name. It is gone when the measuring ends, unless
+                models are kept: then systems that learn from the same rows with the same seed share it.
         """

@@ -45,8 +45,10 @@ class Linear:
         from embbert.train.linear import LinearRequest, train_linear  # noqa: PLC0415
 
         score: Any = metric if metric in CHOOSES else "auto"
-        train_linear(LinearRequest(train, None, folder / "model", budget=self.budget, score=score, seed=seed))
-        return LinearModel(load_model(folder / "model"))
+        out = folder / self.name
+        request = LinearRequest(train, None, out, budget=self.budget, score=score, seed=seed, overwrite=True)
+        train_linear(request)
+        return LinearModel(load_model(out))
 
 
 @dataclass

@@ -29,9 +29,13 @@ from embbert.files import json_bytes, read_json
 from embbert.train.versions import versions
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from embbert.bench.interface import System
     from embbert.bench.tasks import TaskCard
     from embbert.data import Examples
+
+    TrainIn = AbstractContextManager[Path]
 
 PACKAGES = (
     "accelerate",
@@ -47,7 +51,7 @@ KNOWN = ".duplicates"
 """Folder beside the results in which counts of duplicates are kept, for they take long."""
 
 
-def measure_cell(card: TaskCard, system: System, seed: int, results: Path, work: Path) -> Cell:
+def measure_cell(card: TaskCard, system: System, seed: int, results: Path, train_in: TrainIn) -> Cell:
     """Train a system on a task and measure it.
 
     Args:
@@ -55,12 +59,13 @@ def measure_cell(card: TaskCard, system: System, seed: int, results: Path, work:
         system: what competes.
         seed: of everything random.
         results: folder of the results; counts of duplicates are kept in it.
-        work: empty folder.
+        train_in: a context that gives the folder to train in.
     """
     rows = load(card)
-    begun = time.monotonic()
-    fitted = system.fit(rows.train, metric=card.primary, seed=seed, folder=work)
-    trained = time.monotonic() - begun
+    with train_in as folder:
+        begun = time.monotonic()
+        fitted = system.fit(rows.train, metric=card.primary, seed=seed, folder=folder)
+        trained = time.monotonic() - begun
     precisions = {}
     for precision in system.precisions:
         begun = time.monotonic()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embbert.bench.cells import ERROR, CellName, cell_path, read_cell, write_whole
+from embbert.bench.kept import revision
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def run_cells(
     time_budget: float | None = None,
     tasks_file: Path | None = None,
     bases: Path | None = None,
+    models: Path | None = None,
     say: Callable[[str], None] = lambda line: None,  # noqa: ARG005
 ) -> Outcome:
     """Make the results that are not there yet.
@@ -112,14 +114,18 @@ def run_cells(
         time_budget: seconds after which no cell is begun; those under way are finished.
         tasks_file: cards beside those that come with the package.
         bases: folder of bases, each of which is a system.
+        models: folder in which trained models are kept and found again.
         say: gets one line per finished cell.
 
     Raises:
         DataError: a result that is there is damaged.
-        UsageError: `results` is no folder, or `processes` is no number of processes.
+        UsageError: `results` is no folder, `processes` is no number of processes, or nothing tells which code
+            would train the models that are to be kept.
     """
     if processes < 1:
         raise UsageError(f"--processes must be at least 1, not {processes}")
+    if models is not None:
+        revision()
     try:
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -131,7 +137,7 @@ def run_cells(
         else:
             waiting.append(name)
     say(f"{len(waiting)} of {len(names)} results to make")
-    return _Run(results, tasks_file, bases, say, len(waiting)).all(waiting, processes, time_budget)
+    return _Run(results, tasks_file, bases, models, say, len(waiting)).all(waiting, processes, time_budget)
 
 
 class _Run:
@@ -140,12 +146,14 @@ class _Run:
         results: Path,
         tasks_file: Path | None,
         bases: Path | None,
+        models: Path | None,
         say: Callable[[str], None],
         total: int,
     ) -> None:
         self.results = results.resolve()
         self.tasks_file = None if tasks_file is None else str(tasks_file.resolve())
         self.bases = None if bases is None else str(bases.resolve())
+        self.models = None if models is None else str(models.resolve())
         self.say = say
         self.total = total
         self.begun = time.monotonic()
@@ -158,7 +166,7 @@ class _Run:
             while waiting or jobs:
                 in_time = time_budget is None or time.monotonic() - self.begun < time_budget
                 while waiting and in_time and len(jobs) < processes:
-                    jobs.append(self.start(waiting.pop(0)))
+                    jobs.append(self.start(self.next(waiting, jobs)))
                 if not jobs:
                     break
                 time.sleep(POLL_SECONDS)
@@ -170,6 +178,12 @@ class _Run:
             for job in jobs:
                 job.close()
         return Outcome(tuple(self.made), tuple(self.failed), tuple(waiting))
+
+    def next(self, waiting: list[CellName], jobs: list[_Job]) -> CellName:
+        # Where models are kept, one process trains on a task with a seed: another would wait for it.
+        busy = {(job.name.task, job.name.seed) for job in jobs} if self.models else set()
+        free = (place for place, name in enumerate(waiting) if (name.task, name.seed) not in busy)
+        return waiting.pop(next(free, 0))
 
     def start(self, name: CellName) -> _Job:
         folder = tempfile.TemporaryDirectory(prefix="embbert-bench-")
@@ -183,6 +197,7 @@ class _Run:
             "work": str(place / "work"),
             "tasks_file": self.tasks_file,
             "bases": self.bases,
+            "models": self.models,
         }
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(

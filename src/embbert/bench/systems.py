@@ -2,7 +2,7 @@
 
 To add one, write a class with what `interface.System` asks for and put an instance into `_ALL`:
 
-* `fit` gets all training rows, the reported metric, a seed and an empty folder. It holds its validation rows
+* `fit` gets all training rows, the reported metric, a seed and a folder. It holds its validation rows
   out of the training rows (`split_validation(rows, 0.1, seed)`, as all others do) and returns something that
 * answers rows without targets in each of its `precisions`. An `int8` answer is that of the program that is
   deployed, over every row, not of a simulation of it;

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from embbert.bench.cells import write_cell
+from embbert.bench.kept import model_folder
 from embbert.bench.measure import measure_cell
 from embbert.bench.systems import all_systems
 from embbert.bench.tasks import all_cards
@@ -31,7 +32,11 @@ def main() -> int:
         card = all_cards(None if extra is None else Path(extra))[request["task"]]
         system = all_systems(None if bases is None else Path(bases))[request["system"]]
         results = Path(request["results"])
-        cell = measure_cell(card, system, request["seed"], results, Path(request["work"]))
+        models, seed = request["models"], request["seed"]
+        folder = model_folder(
+            None if models is None else Path(models), card.name, seed, Path(request["work"])
+        )
+        cell = measure_cell(card, system, seed, results, folder)
         write_cell(results, cell)
     except EmbbertError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the runner keeps it

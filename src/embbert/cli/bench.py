@@ -75,6 +75,10 @@ def run(
     shard: Annotated[
         str, in_running(metavar="K/N", help="Part K of N; the parts are disjoint on all machines.")
     ] = "1/1",
+    models: Annotated[
+        Path | None,
+        in_running(metavar="DIR", help="Keep trained models; what is there is not trained again."),
+    ] = None,
     processes: Annotated[int, in_running(metavar="N", help="Cells at a time, one thread each.")] = 1,
     time_budget: Annotated[
         str | None, in_running(metavar="T", help="Begin no cell after this time, as 30m or 2h.")
@@ -104,6 +108,7 @@ def run(
         time_budget=None if time_budget is None else seconds_of(time_budget, "--time-budget", zero=True),
         tasks_file=tasks_file,
         bases=bases,
+        models=models,
         say=partial(console.print, markup=False, highlight=False),
     )
     if outcome.left:

@@ -22,6 +22,8 @@ from embbert.train.progress import Voice
 from embbert.train.targets import check_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from embbert.config import BackboneConfig
     from embbert.train.prepare import Request
 
@@ -39,17 +41,19 @@ class BothRequest:
         budget: bytes of flash and RAM that everything but the code may take: weights, tables of tokens and
             n-grams, arena and stack.
         shorten: whether the model may read fewer tokens, to fit.
+        alone: where EmbBERT by itself is made and left, or found; if None, `<out>.both`, which is removed.
     """
 
     embbert: Request
     budget: int = BUDGET
     shorten: bool = True
+    alone: Path | None = None
 
 
 def train_both(request: BothRequest) -> dict[str, Any]:
     """Fine-tune EmbBERT, learn n-grams with the bytes that are left, add them up; progress goes to stderr.
 
-    EmbBERT is made in `<out>.both`, where it is found again after an interruption, trained or half trained.
+    EmbBERT is found again where it is made after an interruption, trained or half trained.
 
     Returns:
         What `metrics.json` holds; `both` says what each of the two scored alone, and with which share the
@@ -66,7 +70,8 @@ def train_both(request: BothRequest) -> dict[str, Any]:
     check_rows(asked.train, asked.test, class_weights=asked.config.class_weights)
     score_name(asked.train.task, asked.config.score)
     place = asked.out.with_name(asked.out.name + ".both")
-    alone = replace(asked, model=_fitting(request), out=place / "embbert", overwrite=True)
+    made = place / "embbert" if request.alone is None else request.alone
+    alone = replace(asked, model=_fitting(request), out=made, overwrite=True)
     if finished(alone) is None:
         finetune(alone)
     if not accelerator().is_main_process:
@@ -76,7 +81,8 @@ def train_both(request: BothRequest) -> dict[str, Any]:
     if not metrics["both"]["share"]:
         Voice("", None, quiet=False).say("kept EmbBERT without n-grams")
         keep(folder, asked.out, metrics, overwrite=asked.overwrite)
-    shutil.rmtree(place)
+    if request.alone is None:
+        shutil.rmtree(place)
     return metrics
 
 

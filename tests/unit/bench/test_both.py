@@ -7,7 +7,7 @@ import pytest
 
 import folders
 from embbert.bench.both import BOTH, Both, BothModel
-from embbert.bench.finetuned import TrainedModel
+from embbert.bench.finetuned import Finetuned, TrainedModel
 from embbert.bench.systems import SYSTEMS
 from embbert.config import TrainConfig
 from embbert.data import Examples
@@ -49,20 +49,22 @@ def test_systems_are_registered():
 
 def test_the_request_is_that_of_the_command(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        training,
-        "train_both",
-        lambda request: asked.append(request) or folders.small_folder(tmp_path / "model"),
-    )
+
+    def train(request):
+        asked.append(request)
+        folders.small_folder(request.embbert.out)
+
+    monkeypatch.setattr(training, "train_both", train)
     (system,) = BOTH
     for metric, score in (("mcc", "mcc"), ("f1", "auto")):
-        system.fit(rows(), metric=metric, seed=7, folder=tmp_path)
+        system.fit(rows(), metric=metric, seed=7, folder=tmp_path / metric)
         request = asked.pop()
         assert (request.budget, request.shorten) == (524_288, True)
         assert request.embbert.config == TrainConfig(seed=7, score=score)
         assert (request.embbert.base.name, request.embbert.test) == ("embbert-base", None)
         assert request.embbert.model == request.embbert.base.fitted()
-        (tmp_path / "model").rename(tmp_path / f"was-{metric}")
+        assert request.embbert.out == tmp_path / metric / system.name
+        assert request.alone == tmp_path / metric / system.base
 
 
 def test_the_budget_holds_everything_but_the_code(fitted):
@@ -116,3 +118,17 @@ def test_without_ngrams_it_is_embbert(tmp_path):
     for precision in ("float", "int8"):
         assert model.size(precision) == plain.size(precision)
         assert model.work(precision, unlabelled) == plain.work(precision, unlabelled)
+
+
+def test_embbert_of_an_earlier_cell_is_not_trained_again(fitted, tmp_path, monkeypatch):
+    base = fitted.folder.path.parents[1] / "base"
+    alone = Finetuned("base", "A test.", str(base)).fit(rows(), metric="accuracy", seed=3, folder=tmp_path)
+    assert "trained_before" not in alone.settings
+    assert "trained_before" not in fitted.settings
+    monkeypatch.setattr(training, "finetune", lambda _: pytest.fail("trained twice"))
+    again = Both("both-64k", "A test.", str(base), BUDGET).fit(
+        rows(), metric="accuracy", seed=3, folder=tmp_path
+    )
+    assert again.settings["trained_before"] == ["base"]
+    assert again.folder.metrics == fitted.folder.metrics
+    assert (tmp_path / "base" / "config.json").is_file()

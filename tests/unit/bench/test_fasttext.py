@@ -52,7 +52,7 @@ def test_a_file_within_the_budget_that_answers(installed, tmp_path):
     assert np.mean(fitted.answers("float", test) == truth) > 0.9
     size = fitted.size("float")
     assert BUDGET - 1500 < size.constants <= BUDGET  # it uses what it may
-    assert size.constants == (tmp_path / "a" / "0.ftz").stat().st_size
+    assert size.constants == (tmp_path / "a" / "f" / "0.ftz").stat().st_size
     assert (size.arena, size.stack, size.tokenizer) == (None, None, 0)
     assert fitted.work("float", test) is None
 
@@ -62,7 +62,7 @@ def test_the_file_alone_answers_the_same(installed, tmp_path):
 
     test = classify(20, seed=1)
     fitted = fit(tmp_path / "a", classify())
-    loaded = fasttext.load_model(str(tmp_path / "a" / "0.ftz"))
+    loaded = fasttext.load_model(str(tmp_path / "a" / "f" / "0.ftz"))
     assert loaded.is_quantized()
     labels = [loaded.f.predict(f"{text}\n", 1, 0.0, "strict")[0][1] for text in test.texts]
     assert [f"__label__{answer}" for answer in fitted.answers("float", test)] == labels
@@ -73,7 +73,7 @@ def test_one_seed_makes_one_file_and_another_another(installed, tmp_path):
     files = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         fit(tmp_path / name, data, seed=seed)
-        files.append((tmp_path / name / "0.ftz").read_bytes())
+        files.append((tmp_path / name / "f" / "0.ftz").read_bytes())
     assert files[0] == files[1]
     assert files[0] != files[2]
 

@@ -123,7 +123,8 @@ def test_training_is_the_default_with_the_reported_metric(system, tmp_path, monk
     fitted = system.fit(rows(), metric="mcc", seed=7, folder=tmp_path)
     system.fit(rows(), metric="f1", seed=7, folder=tmp_path / "other")
     first, second = requests
-    assert fitted.folder.path == tmp_path / "model"
+    assert fitted.folder.path == tmp_path / system.name
+    assert fitted.known == ()
     assert (first.config.seed, first.config.score, second.config.score) == (7, "mcc", "auto")
     assert first.test is None
     if system.base is None:

@@ -1,6 +1,7 @@
 """One result: what the system saw, what it answered, and where it came from."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,7 +52,7 @@ def made(own_tasks, tmp_path):
     spy, out, work = Spy(), tmp_path / "out", tmp_path / "work"
     out.mkdir()
     work.mkdir()
-    return spy, out, measure_cell(all_cards(own_tasks)["lights"], spy, 5, out, work)
+    return spy, out, measure_cell(all_cards(own_tasks)["lights"], spy, 5, out, nullcontext(work))
 
 
 def test_a_system_never_sees_what_it_is_measured_by(made):
@@ -82,11 +83,11 @@ def test_duplicates_are_counted_once(made, own_tasks, tmp_path, monkeypatch):
     (kept,) = (out / KNOWN).iterdir()
     monkeypatch.setattr(measure, "count_duplicates", None)
     card = all_cards(own_tasks)["lights"]
-    again = measure_cell(card, Spy(), 5, out, tmp_path / "work")
+    again = measure_cell(card, Spy(), 5, out, nullcontext(tmp_path / "work"))
     assert again.data == cell.data
     kept.write_text(json.dumps({"rows": 4}))
     with pytest.raises(DataError, match="exact is missing"):
-        measure_cell(card, Spy(), 5, out, tmp_path / "work")
+        measure_cell(card, Spy(), 5, out, nullcontext(tmp_path / "work"))
 
 
 def test_a_commit_is_that_of_the_package_or_none(monkeypatch, tmp_path):

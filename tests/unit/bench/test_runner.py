@@ -147,6 +147,44 @@ def test_places_and_numbers_that_cannot_be(tmp_path):
         run_cells([], tmp_path, processes=0)
 
 
+def test_kept_models_are_asked_for_and_their_code_must_be_known(tmp_path, monkeypatch):
+    (tmp_path / "listener.py").write_text(
+        "import json, sys\n"
+        "asked = json.loads(sys.stdin.readline())\n"
+        "raise SystemExit(f'error: {asked[\"models\"]}')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(runner, "WORKER", "listener")
+    names, said = [CellName("snips", "dummy", 0)], []
+    for folder, told in ((None, "None"), (tmp_path / "kept", str(tmp_path / "kept"))):
+        monkeypatch.setattr(runner, "revision", lambda: "abc")
+        run_cells(names, tmp_path / "r", models=folder, say=said.append)
+        assert f": {told}; about" in said[-1]
+
+    def unknown():
+        raise UsageError("differ")
+
+    monkeypatch.setattr(runner, "revision", unknown)
+    run_cells([], tmp_path / "r")
+    with pytest.raises(UsageError, match="differ"):
+        run_cells(names, tmp_path / "r", models=tmp_path)
+
+
+def test_processes_do_not_wait_for_each_others_models(no_worker, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "revision", lambda: "abc")
+    begun, start = [], runner._Run.start
+    monkeypatch.setattr(runner._Run, "start", lambda run, name: begun.append(name) or start(run, name))
+    names = [CellName(task, system, 0) for task in ("snips", "rte") for system in ("a", "b")]
+    run_cells(names, tmp_path, processes=2)
+    assert begun == names
+    begun.clear()
+    run_cells(names, tmp_path, processes=2, models=tmp_path / "kept")
+    assert begun[:2] == [names[0], names[2]]
+    assert sorted(begun) == sorted(names)
+    run_cells(names[:2], tmp_path, processes=2, models=tmp_path / "kept")
+    assert begun[4:] == names[:2]
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(8.4, "8 s"), (720, "12 min"), (12_240, "3.4 h")])
 def test_durations(seconds, text):
     assert duration(seconds) == text

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from embbert.data import sentences
 from embbert.errors import DataError, ModelError
 from embbert.files import flush_folder, json_bytes
+from embbert.train.lock import locked
 from embbert.train.pretraining.encoder import Encoder
 from embbert.train.pretraining.holdout import hold_out
 from embbert.train.pretraining.sample import sample_texts
@@ -81,7 +81,7 @@ def shard_corpus(
         with suppress(ModelError):  # before anything is written: a cache may be read-only
             return open_shards(folder, made_from)
         cache.mkdir(parents=True, exist_ok=True)
-        with _alone(cache / f".{name}.lock", say):
+        with locked(cache / f".{name}.lock", "tokenising the same corpus", say):
             if folder.exists():
                 try:
                     return open_shards(folder, made_from)
@@ -163,15 +163,3 @@ def _tokenise(documents: list[str], encoder: Encoder) -> _Batch:
     flags[starts[encoded.lengths > 0]] |= SENTENCE
     flags[bounds[:-1]] |= DOCUMENT
     return _Batch(encoded.tokens, flags, bounds)
-
-
-@contextmanager
-def _alone(path: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold a lock file; the lock ends with the process, however that ends."""
-    with path.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another process that is tokenising the same corpus")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
