@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import factory
 from embbert import bases
 from embbert.bases import load_base, save_base
-from embbert.card import model_card
 from embbert.quant.build import quantize
 from embbert.quant.plan_io import plan_to_arrays
 from embbert.store import load_model, save_model
@@ -61,7 +60,6 @@ def parts(
         "pair": pair,
         "weights": weights,
         "metrics": metrics,
-        "card": model_card(config, task, labels, pair=pair, metrics=metrics),  # type: ignore[arg-type]
         "integer": plan_to_arrays(quantize(config, weights, len(labels) or 1, ids)) if quantized else None,
     }
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import factory
 import folders
 import linears
-from embbert.card import model_card
 from embbert.quant.build import quantize
 from embbert.quant.plan_io import plan_to_arrays
 from embbert.shape import weight_shapes
@@ -64,7 +63,6 @@ def parts(
         "pair": pair,
         "weights": weights,
         "metrics": metrics,
-        "card": model_card(config, task, labels, pair=pair, metrics=metrics),  # type: ignore[arg-type]
         "integer": plan_to_arrays(quantize(config, weights, outputs, ids)),
     }
 

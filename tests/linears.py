@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.card import model_card
 from embbert.config import LinearConfig
 from embbert.quant import spec
 from embbert.quant.build import quantize
@@ -89,7 +88,6 @@ def linear_folder(
         pair=pair,
         weights=weights,
         metrics=metrics,
-        card=model_card(config, task, labels, pair=pair, metrics=metrics),  # type: ignore[arg-type]
         integer=plan_to_arrays(quantize(config, weights, outputs, [[0]])),
     )
     return load_model(path)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from embbert.card import model_card
 from embbert.config import to_mapping
 from embbert.errors import ModelError, UsageError
 from embbert.files import check_place, json_bytes, read_object, replace_folder
@@ -113,7 +114,6 @@ def save_model(
     pair: bool,
     weights: Mapping[str, NDArray[np.float32]],
     metrics: Mapping[str, Any],
-    card: str,
     integer: tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -127,8 +127,7 @@ def save_model(
         labels: class names in the order of the logits; none for `regress`.
         pair: whether the model reads pairs of texts.
         weights: float32 tensors of `weight_shapes`.
-        metrics: JSON values.
-        card: text of README.md.
+        metrics: JSON values. The card, README.md, is made of them and of what else is known.
         integer: arrays and description of the integer model.
         overwrite: replace a model folder that stands at `path`. Any other folder or file is refused.
 
@@ -153,7 +152,7 @@ def save_model(
         METRICS: json_bytes(dict(metrics)),
         TOKENIZER: tokenizer.to_json().encode(),
         WEIGHTS: tensor_bytes(weights),
-        CARD: card.encode(),
+        CARD: model_card(config, task, labels, pair=pair, metrics=metrics).encode(),
     }
     if integer is not None:
         contents |= {INTEGER_WEIGHTS: tensor_bytes(integer[0]), QUANT: json_bytes(dict(integer[1]))}

@@ -13,6 +13,7 @@ import factory
 import folders
 import joints
 from embbert import files
+from embbert.card import model_card
 from embbert.errors import ModelError, UsageError
 from embbert.store import FILES, check_target, load_model, save_model, weight_shapes
 
@@ -45,7 +46,8 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, task, settings):
         assert arrays[name].dtype == array.dtype
         assert np.array_equal(arrays[name], array)
     assert description == json.loads(json.dumps(parts["integer"][1]))
-    assert (folder.path / "README.md").read_text() == parts["card"]
+    named = {name: parts[name] for name in ("config", "task", "labels", "pair", "metrics")}
+    assert (folder.path / "README.md").read_text() == model_card(**named)
     assert {item.name for item in folder.path.iterdir()} == FILES
     assert [item.name for item in (tmp_path / "deep").iterdir()] == ["model"]
 

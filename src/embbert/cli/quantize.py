@@ -21,7 +21,6 @@ def quantize(
     pair: Annotated[tuple[str, str] | None, typer.Option(help="The two columns of text pairs.")] = None,
 ) -> None:
     """Make the integer model of a model folder anew from its float weights."""
-    from embbert.card import model_card
     from embbert.cli.inference import check_inputs
     from embbert.data import Columns, read_examples
     from embbert.quant.build import quantize as build
@@ -47,7 +46,6 @@ def quantize(
         pair=folder.pair,
         weights=weights,
         metrics=metrics,
-        card=model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=metrics),
         integer=plan_to_arrays(plan),
         overwrite=True,
     )

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from embbert.bases import SCRATCH
-from embbert.card import model_card
 from embbert.config import to_mapping
 from embbert.quant.build import quantize
 from embbert.quant.calibrate import calibration_rows
@@ -160,7 +159,6 @@ def _finish(
         pair=pair,
         weights=weights,
         metrics=metrics,
-        card=model_card(job.model, task, prepared.labels, pair=pair, metrics=metrics),
         integer=None if plan is None else plan_to_arrays(plan),
         overwrite=request.overwrite,
     )

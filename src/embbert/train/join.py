@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embbert.card import model_card
 from embbert.config import BackboneConfig
 from embbert.config.model import LARGEST, MAX_NGRAMS
 from embbert.errors import ModelError
@@ -215,7 +214,6 @@ class _Joint:
             pair=pair,
             weights=self.weights,
             metrics=metrics,
-            card=model_card(self.config, task, rows.labels, pair=pair, metrics=metrics),
             integer=plan_to_arrays(plan),
             overwrite=request.overwrite,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embbert.card import model_card
 from embbert.store import save_model
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ def keep(folder: ModelFolder, out: Path, metrics: Mapping[str, Any], *, overwrit
         pair=folder.pair,
         weights=folder.weights(),
         metrics=metrics,
-        card=model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=metrics),
         integer=folder.integer(),
         overwrite=overwrite,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embbert.bases import SCRATCH
-from embbert.card import model_card
 from embbert.config import LinearConfig
 from embbert.errors import MissingExtraError, UsageError
 from embbert.quant.build import quantize
@@ -169,7 +168,6 @@ def _finish(
         pair=pair,
         weights=found.weights,
         metrics=metrics,
-        card=model_card(found.config, task, rows.labels, pair=pair, metrics=metrics),
         integer=plan_to_arrays(plan),
         overwrite=request.overwrite,
     )
