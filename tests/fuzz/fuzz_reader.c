@@ -2,17 +2,7 @@
  * the text is cut. Buffers have their exact sizes on the heap. */
 #include "fuzz.h"
 
-#ifdef NGRAMS
-#include "embbert_ngrams.h"
-typedef embbert_ngrams tokenizer;
-#define ENCODE embbert_encode_ngrams
-#define ENCODE_PAIR embbert_encode_ngrams_pair
-#else
-#include "embbert_tokenizer.h"
-typedef embbert_tokenizer tokenizer;
-#define ENCODE embbert_encode
-#define ENCODE_PAIR embbert_encode_pair
-#endif
+#include "../native/reader.h"
 
 extern const tokenizer fuzzed_tokenizer;
 

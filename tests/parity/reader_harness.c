@@ -1,17 +1,7 @@
 /* Reads texts from stdin, writes their ids to stdout; uint32 numbers in the order of the machine.
  * In: tokenizer, pair (0 or 1), max_length, a_bytes, b_bytes, the bytes. Out: how many ids, the ids as uint16.
  * Every buffer has its exact size on the heap, so that the address sanitizer sees one byte too far. */
-#ifdef NGRAMS
-#include "embbert_ngrams.h"
-typedef embbert_ngrams tokenizer;
-#define ENCODE embbert_encode_ngrams
-#define ENCODE_PAIR embbert_encode_ngrams_pair
-#else
-#include "embbert_tokenizer.h"
-typedef embbert_tokenizer tokenizer;
-#define ENCODE embbert_encode
-#define ENCODE_PAIR embbert_encode_pair
-#endif
+#include "../native/reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
