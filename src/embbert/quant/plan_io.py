@@ -99,6 +99,7 @@ def load_plan(folder: ModelFolder) -> spec.Plan:
     """
     plan = plan_from_arrays(*folder.integer())
     for what, found, expected in (
+        ("architecture", plan.architecture, folder.config.architecture),
         ("vocab_size", plan.vocab_size, folder.config.vocab_size),
         ("max_length", plan.max_length, folder.config.max_length),
         ("number of n-grams", plan.ngrams, getattr(folder.config, "ngrams", 0)),
@@ -107,7 +108,7 @@ def load_plan(folder: ModelFolder) -> spec.Plan:
     ):
         if found != expected:
             raise ModelError(
-                f"{folder.path}: the integer model's {what} is {found}, config and labels say {expected}"
+                f"{folder.path}: the integer model's {what} is {found!r}, config and labels say {expected!r}"
             )
     return plan
 

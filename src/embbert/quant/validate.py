@@ -32,6 +32,8 @@ def validate(plan: Plan) -> None:
         ModelError: the message names the operator and what is wrong with it.
     """
     most = spec.MAX_TOKENS if plan.least_ids else spec.MAX_BAG_IDS
+    if not IDENTIFIER.match(plan.architecture):
+        raise ModelError(f"the integer plan's architecture must be a name, not {plan.architecture!r}")
     if not 1 <= plan.max_length <= most:
         raise ModelError(f"the integer plan's max_length must be 1 to {most}, not {plan.max_length}")
     if not 5 < plan.vocab_size <= 65536:

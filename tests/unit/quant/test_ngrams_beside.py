@@ -169,10 +169,15 @@ def test_accumulators_of_the_longest_texts_are_proved():
     assert prove(PLAN)["head.add"] == INT32_MAX
 
 
-def test_an_integer_model_belongs_to_its_config(tmp_path):
+def test_an_integer_model_belongs_to_its_config(tmp_path, monkeypatch):
     folder = joints.joint_folder(tmp_path / "m")
     assert load_plan(folder).max_ngrams == joints.MAX_NGRAMS
     for field, message in (("ngrams", "number of n-grams is"), ("max_ngrams", "most n-grams of a text is")):
         other = dataclasses.replace(folder.config, **{field: 9})
         with pytest.raises(ModelError, match=f"{message} .*, config and labels say 9"):
             load_plan(dataclasses.replace(folder, config=other))
+    arrays, document = folder.integer()
+    stranger = {**document, "architecture": "bert"}
+    monkeypatch.setattr(type(folder), "integer", lambda _: (arrays, stranger))
+    with pytest.raises(ModelError, match=r"architecture is 'bert', .* 'embbert'"):
+        load_plan(folder)

@@ -56,6 +56,7 @@ def op(document, stage, name):
 
 CASES = {
     "unknown format": (lambda a, d: d.update(format=4), "format 4"),
+    "a name that is none": (lambda a, d: d.update(architecture="embbert */ int x; /*"), "must be a name"),
     "n-grams that are not counted": (lambda a, d: d.update(format=3), "'ngrams' must be of type int"),
     "format before values were apart from keys": (
         lambda a, d: d.update(format=1),
