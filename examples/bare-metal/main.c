@@ -61,10 +61,17 @@ static void stop(void)
     __asm__ volatile("bkpt 0xAB" : : "r"(operation), "r"(reason) : "memory");
 }
 
+static void put_question(const char *line)
+{
+    put("> ");
+    put(line);
+    put("\n  ");
+}
+
 static void serve(void)
 {
     static char line[LINE_BYTES];
-    size_t bytes = 0;
+    size_t bytes = 0; /* of the line, also of what is not kept */
 
     for (;;) {
         const char next = get();
@@ -73,16 +80,20 @@ static void serve(void)
             return;
         }
         if (next == '\n' || next == '\r') {
-            if (bytes > 0u) {
-                put("> ");
-                line[bytes] = '\0';
-                put(line);
-                put("\n  ");
+            line[bytes < LINE_BYTES ? bytes : LINE_BYTES - 1u] = '\0';
+            if (bytes >= LINE_BYTES) { /* cut off, it might mean something else */
+                put_question(line);
+                put("too long\n");
+            } else if (bytes > 0u) {
+                put_question(line);
                 put_answer(line, bytes);
             }
             bytes = 0;
-        } else if (bytes < LINE_BYTES - 1u) {
-            line[bytes++] = next;
+        } else {
+            if (bytes < LINE_BYTES - 1u) {
+                line[bytes] = next;
+            }
+            bytes += bytes < LINE_BYTES ? 1u : 0u;
         }
     }
 }

@@ -104,7 +104,7 @@ def _stages(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _labels(labels: Sequence[str]) -> str:
-    shown = ", ".join(_code(label) for label in labels[:MOST_LABELS])
+    shown = ", ".join(in_code(label) for label in labels[:MOST_LABELS])
     return shown if len(labels) <= MOST_LABELS else f"{shown} and {len(labels) - MOST_LABELS} more"
 
 
@@ -190,5 +190,6 @@ def _plain(value: object) -> str:
     return " ".join(str(value).split()).replace("|", "\\|")
 
 
-def _code(text: str) -> str:
+def in_code(text: str) -> str:
+    """The text as Markdown shows code: in one line, without accents grave."""
     return f"`{_plain(text).replace('`', chr(39))}`"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from embbert.blueprint import backbone_shapes
 from embbert.config import ARCHITECTURES, NGRAM_FIELDS, BackboneConfig, LinearConfig, Task, from_mapping
+from embbert.config.model import MAX_LABEL_BYTES
 from embbert.errors import ModelError, UsageError
 from embbert.files import interrupted_save, read_json
 
@@ -160,5 +161,7 @@ def _labels(path: Path, task: str) -> tuple[str, ...]:
             raise ModelError(f"{path}: label {label!r} is repeated")
         if not label or "\0" in label or any("\ud800" <= char <= "\udfff" for char in label):
             raise ModelError(f"{path}: {label!r} cannot be a label")
+        if len(label.encode()) > MAX_LABEL_BYTES:
+            raise ModelError(f"{path}: the label {label[:40]!r}… has more than {MAX_LABEL_BYTES:,} bytes")
         seen.add(label)
     return tuple(labels)

@@ -20,7 +20,8 @@ def test_the_serial_port_answers_with_labels(model, tools, tmp_path):
     tools("cortex-m4", "gcc")
     folder, plan = model
     export_c(folder, plan, tmp_path / "c")
-    texts = " ".join(f'"{text}"' for text in folders.TEXTS)
+    long = "stop " * 110
+    texts = " ".join(f'"{text}"' for text in (*folders.TEXTS, long))
     settings = [f"MODEL={tmp_path / 'c'}", f"BUILD={tmp_path / 'build'}", f"TEXTS={texts}"]
     command = ["make", "--no-print-directory", "-C", str(EXAMPLE), "run", *settings]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -32,4 +33,9 @@ def test_the_serial_port_answers_with_labels(model, tools, tmp_path):
             int(run(plan, folder.tokenizer.encode(text, max_length=plan.max_length)).argmax())
         ]
         for text in folders.TEXTS
-    }
+    } | {long[:511]: "too long"}
+    # Another model in the same place is another program, whatever the times of its files say.
+    (tmp_path / "c").rename(tmp_path / "other")
+    command[-3] = f"MODEL={tmp_path / 'other'}"
+    again = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True)
+    assert "model_weights.c" in again.stdout

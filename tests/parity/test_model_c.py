@@ -204,6 +204,7 @@ int main(void)
     }
     assert(one[SIZE / 8] == 0 && two[SIZE / 8] == 0);
     assert(strcmp(model_label(1), "music") == 0 && model_label(MODEL_CLASSES) == NULL);
+    assert(model_logits(NULL) == NULL);
     for (i = 0; i < 12; i++) {
         assert(strlen(embbert_status_text((embbert_status)i)) > 1);
     }

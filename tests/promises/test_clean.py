@@ -57,6 +57,18 @@ def test_c_compiles_without_a_word(exports, need, tmp_path, name, standard):
     assert complaints(C[name], standard, files, tmp_path) == ""
 
 
+@pytest.mark.parametrize("core", ["cortex-r5", "arm1176jzf-s"])
+@pytest.mark.parametrize("state", ["-marm", "-mthumb"])
+def test_arm_cores_beyond_those_with_m_assemble_it(exports, need, tmp_path, core, state):
+    """They have the DSP instructions too, but outside Thumb-2 no LDRD into any two registers."""
+    need("arm-none-eabi-gcc")
+    flags = [f"-mcpu={core}", state, "-mfloat-abi=soft", "-ffreestanding", "-O2", "-std=c99", "-Werror"]
+    for source in exports["blob"].glob("embbert_*.c"):
+        command = ["arm-none-eabi-gcc", *flags, "-c", source, "-o", tmp_path / "o"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 FAULTS = {
     "a narrowing": "int8_t model_f(int32_t a);\nint8_t model_f(int32_t a) { return a; }",
     "a change of sign": "uint32_t model_f(int32_t a);\nuint32_t model_f(int32_t a) { return a + 1u; }",

@@ -34,7 +34,7 @@ MANDATORY |= {f"21.{number}" for number in (13, 17, 18, 19, 20)}
 GNU = "-D__GNUC__=12"
 FORMS = {
     "constants, scalar": ["-DEMBBERT_KERNELS=1", GNU, "-D__thumb2__=1"],
-    "blob, DSP": ["-DEMBBERT_KERNELS=2", GNU, "-D__ARM_FEATURE_SIMD32=1"],
+    "blob, DSP": ["-DEMBBERT_KERNELS=2", GNU, "-D__ARM_FEATURE_SIMD32=1", "-D__thumb2__=1"],
     "constants, vector": ["-DEMBBERT_KERNELS=3", "-D__AVXVNNI__=1"],
     "blob, MVE": ["-DEMBBERT_KERNELS=4", "-D__ARM_FEATURE_MVE=3"],
     "blob, bert": ["-DEMBBERT_KERNELS=3"],

@@ -212,6 +212,7 @@ def test_parts_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):
         ({"labels": ("a", "b")}, r"head.bias has shape \(3,\), the config says \(2,\)"),
         ({"labels": ("a", "b", "\ud800")}, "cannot be stored"),
         ({"labels": ("a", "b", "")}, "cannot be a label"),
+        ({"labels": ("a", "b", "ä" * 501)}, "has more than 1,000 bytes"),
         ({"task": "regress"}, "must be empty"),
         ({"tokenizer": folders.small_tokenizer(40)}, "has 40 entries, config.json says 37"),
         ({"metrics": {"loss": float("nan")}}, "cannot be stored as JSON"),

@@ -17,6 +17,9 @@ Task = Literal["classify", "regress"]
 
 LARGEST = 65536
 
+MAX_LABEL_BYTES = 1000
+"""Of the UTF-8 of a label: C compilers promise 4,095 characters of a string, escapes included."""
+
 MAX_NGRAMS = 65535
 """Ids are uint16 in C, and so is how many there are."""
 

@@ -6,6 +6,7 @@ import re
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
+from embbert.config.model import MAX_LABEL_BYTES
 from embbert.data.table import shorten
 from embbert.errors import DataError
 
@@ -51,8 +52,8 @@ def labels_of(table: Table, name: str) -> tuple[str, ...]:
     """The class names of a column: strings without outer blanks, integers in decimal, `true` and `false`.
 
     Raises:
-        DataError: a label is missing, empty, hidden or of another kind, or all are numbers and one is
-            no integer.
+        DataError: a label is missing, empty, too long, hidden or of another kind, or all are numbers and one
+            is no integer.
     """
     labels = []
     for row, value in zip(table.rows, table.column(name), strict=True):
@@ -81,6 +82,14 @@ def labels_of(table: Table, name: str) -> tuple[str, ...]:
                 source=table.source,
                 row=row,
                 remedy="Write the label, or delete the row.",
+            )
+        if "\0" in label or len(label.encode()) > MAX_LABEL_BYTES:
+            fault = "a NUL character" if "\0" in label else f"more than {MAX_LABEL_BYTES:,} bytes"
+            raise DataError(
+                f"column {name!r} holds a label with {fault} ({shorten(label)})",
+                source=table.source,
+                row=row,
+                remedy="Give the class a short name, or name the column of the labels with --label COL.",
             )
         if table.hidden_label is not None and label == str(table.hidden_label):
             raise DataError(

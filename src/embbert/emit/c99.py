@@ -9,7 +9,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, get_args
 
 from embbert import __version__
-from embbert.emit.checks import HEADERS, KEYWORDS, check
+from embbert.card import in_code
+from embbert.emit.checks import HEADERS, KEYWORDS, TAKEN, check
 from embbert.emit.constants import constants, digest
 from embbert.emit.golden import goldens
 from embbert.emit.layout import arena
@@ -18,7 +19,6 @@ from embbert.emit.render import (
     Interface,
     Weights,
     blob,
-    c_string,
     code_margin,
     fill,
     limits,
@@ -30,6 +30,7 @@ from embbert.emit.render import (
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
 from embbert.files import json_bytes, replace_folder
+from embbert.footprint import SMALLEST_LENGTH
 from embbert.quant import spec
 from embbert.text.charset import CHARSETS, Charset
 from embbert.text.tables import tables_of
@@ -66,7 +67,6 @@ TEXT_FILES = frozenset({*TOKENIZER, *NGRAMS, "embbert_alphabet.h", "embbert_text
 """What turns texts into ids."""
 
 FORMAT = 1
-SMALLEST_LENGTH = 4
 WEIGHTS = get_args(Weights)
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
 
@@ -160,7 +160,7 @@ def contents(
         "task": folder.task,
         "pair": folder.pair,
         "labels": bool(folder.labels),
-        "label_names": [c_string(label)[1:-1].replace("`", "'") for label in folder.labels],
+        "label_names": [in_code(label) for label in folder.labels],
         "limits": limits(plan, weights),
         "token": token_name(plan),
         "charset": charset,
@@ -206,17 +206,19 @@ def _files_of(op: Op, plan: Plan) -> tuple[str, ...]:
 
 
 def check_prefix(prefix: str) -> None:
-    """Refuse what cannot begin a C name.
+    """Refuse what cannot begin a C name, and what cannot be the name of a file or of a CMake target.
 
     Raises:
-        UsageError: `prefix` is no identifier, a word of the language, a system header's or the runtime's own.
+        UsageError: `prefix` is no identifier, or a word of the language, of a system header, the runtime,
+            CMake, Arduino or Windows.
     """
     # Not every file system tells String.h from string.h.
-    if prefix.lower() in HEADERS:
-        raise UsageError(
-            f"the prefix {prefix!r} would put a {prefix}.h before the system's <{prefix.lower()}.h>"
-        )
-    if not PREFIX.match(prefix) or prefix in KEYWORDS | {"op", "run"} or prefix.startswith("embbert"):
+    lower = prefix.lower()
+    if lower in HEADERS:
+        raise UsageError(f"the prefix {prefix!r} would put a {prefix}.h before the system's <{lower}.h>")
+    if lower in TAKEN:
+        raise UsageError(f"the prefix {prefix!r} cannot be used: {TAKEN[lower]}")
+    if not PREFIX.match(prefix) or prefix in KEYWORDS | {"op", "run"} or lower.startswith("embbert"):
         raise UsageError(
             f"the prefix {prefix!r} cannot begin C names: use letters, digits and _, starting with a letter, "
             "at most 32; words of the language, op, run and embbert are taken"

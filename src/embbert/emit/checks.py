@@ -27,6 +27,18 @@ HEADER_NAMES = """
     trace uchar ulimit unistd utime utmpx wchar wctype wordexp
 """
 HEADERS = frozenset(HEADER_NAMES.split())
+CMAKE = """
+    all all_build clean depend edit_cache help install list_install_components package package_source
+    preinstall rebuild_cache run_tests test zero_check
+"""
+DEVICES = "con prn aux nul " + " ".join(f"{port}{number}" for port in ("com", "lpt") for number in range(10))
+TAKEN = {
+    "arduino": "Arduino.h is the framework's own header",
+    **dict.fromkeys(CMAKE.split(), "CMake has a target of that name"),
+    **dict.fromkeys(DEVICES.split(), "Windows keeps that name for a device"),
+}
+"""Words that are fine in C but not around it, and why."""
+
 WORKSPACE = frozenset({"ids", "scores", "sums"})
 UINT16_MAX = 65535
 

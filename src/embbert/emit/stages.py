@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.emit.constants import constants
-from embbert.footprint import ROWS_PER_PASS
+from embbert.footprint import ELEMENT_BYTES, ROWS_PER_PASS
 from embbert.quant import spec
 from embbert.quant.arithmetic import LIMITS
 from embbert.quant.overflow import INT32_MAX, worst_accumulator
@@ -15,7 +15,6 @@ from embbert.quant.overflow import INT32_MAX, worst_accumulator
 if TYPE_CHECKING:
     from embbert.quant.spec import Op, Plan, Stage, Tensor
 
-ELEMENT_BYTES = {"int8": 1, "int16": 2, "int32": 4}
 HIGH_SHIFT = 33
 """`EMBBERT_HIGH` of the runtime."""
 

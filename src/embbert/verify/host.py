@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embbert.emit.c99 import REPORT, export_c
+from embbert.emit.render import shortened
 from embbert.errors import CheckFailed, UsageError
 from embbert.verify.compare import Difference, Verdict, compare
 from embbert.verify.program import Export, Program, Question, logits
@@ -143,8 +144,6 @@ def check_export(
     compiler: str | None = None,
 ) -> HostResult:
     """Compare an export that lies at `path` with the reference; see `verify_host`."""
-    from embbert.emit.render import shortened  # noqa: PLC0415 - templates are only needed here
-
     found = find_compiler(compiler)
     report, export = read_export(path)
     plan = shortened(plan, report["max_length"])

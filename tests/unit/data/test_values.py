@@ -104,3 +104,13 @@ def test_long_values_are_cut_in_messages():
     message = fault(scores_of, column("word " * 1000))[1]
     assert len(message) < 250
     assert "…" in message
+
+
+@pytest.mark.parametrize(
+    ("label", "what"), [("a\0b", "a NUL character"), ("ä" * 501, "more than 1,000 bytes")]
+)
+def test_labels_that_no_program_can_hold_are_refused(label, what):
+    row, message, remedy = fault(labels_of, column("x", label))
+    assert (row, f"holds a label with {what}" in message) == (6, True)
+    assert "short name" in remedy
+    assert labels_of(column("x", "ä" * 500), "c") == ("x", "ä" * 500)

@@ -1,5 +1,6 @@
 """The exported folder: complete, reproducible, and never in the way of the user's files."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -131,9 +132,20 @@ def test_foreign_folders_and_files_are_left_alone(model, tmp_path):
     assert (out / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("prefix", ["", "9a", "a-b", "a b", "int", "run", "embbert_x", "ä", "a" * 33, "a\n"])
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "9a", "a-b", "a b", "int", "run", "embbert_x", "Embbert", "EMBBERT_ops", "ä", "a" * 33, "a\n"],
+)
 def test_what_cannot_begin_a_c_name_is_refused(prefix):
     with pytest.raises(UsageError, match="cannot begin C names"):
+        check_prefix(prefix)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "whose"), [("all", "CMake"), ("Help", "CMake"), ("Arduino", "framework"), ("aux", "Windows")]
+)
+def test_words_that_others_have_are_refused(prefix, whose):
+    with pytest.raises(UsageError, match=f"the prefix '{prefix}' cannot be used: .*{whose}"):
         check_prefix(prefix)
 
 
@@ -266,6 +278,11 @@ def test_unknown_choices_name_what_exists(model, tmp_path, choice):
 
 
 def test_the_readme_names_every_label(model):
-    files, _ = contents(*model, "model")
-    for label in model[0].labels:
-        assert f"`{label}`" in files["README.md"].decode()
+    labels = ('say "hi"', "café?", "a`b")
+    files, _ = contents(dataclasses.replace(model[0], labels=labels), model[1], "model")
+    text = files["README.md"].decode()
+    assert [line for line in text.splitlines() if line[:3] in ("0. ", "1. ", "2. ")] == [
+        '0. `say "hi"`',
+        "1. `café?`",
+        "2. `a'b`",
+    ]

@@ -1,7 +1,8 @@
 /* embbert.h - what every generated model shares: the status that each call returns.
  *
- * The whole library is C99 on fixed-width integers. It allocates nothing, keeps no state of its own, calls
- * nothing outside itself and uses no floating point; the memory it works in belongs to the caller.
+ * The whole library is C99 on fixed-width integers. It allocates nothing, keeps no state of its own and uses no
+ * floating point; the memory it works in belongs to the caller. It calls nothing outside itself but what compilers
+ * put in on their own: memcpy, memset, memmove, and 64-bit division where the processor has none.
  */
 #ifndef EMBBERT_H
 #define EMBBERT_H
@@ -20,9 +21,9 @@ typedef enum embbert_status {
     EMBBERT_ARENA_TOO_SMALL,  /* it has fewer bytes than the model needs */
     EMBBERT_TEXT_NULL,        /* no text was given, and its length is not 0 */
     EMBBERT_RESULT_NULL,      /* there is no place for the result */
-    EMBBERT_NO_TOKENS,        /* the list of token ids is empty */
-    EMBBERT_TOO_MANY_TOKENS,  /* it is longer than the model's max_length */
-    EMBBERT_BAD_TOKEN,        /* a token id is not in the vocabulary */
+    EMBBERT_NO_TOKENS,        /* there is no list of ids, or it is empty where a model needs a token */
+    EMBBERT_TOO_MANY_TOKENS,  /* it has more tokens than the model's max_length, or more n-grams than it takes */
+    EMBBERT_BAD_TOKEN,        /* an id is unknown, or a token stands behind n-grams */
     EMBBERT_SELF_TEST_FAILED, /* this build computes something else than the model that was exported */
     /* Of models whose weights are a file of their own: */
     EMBBERT_WEIGHTS_NULL,       /* there are none, or they were not opened */

@@ -10,7 +10,7 @@
 
 #define CHUNK 128u /* inputs of four rows that lie on the stack, widened */
 
-#if defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) && defined(__GNUC__)
 /* Not the functions of <arm_acle.h>: through them GCC does not merge the rotation into SXTB16. */
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum)
 {

@@ -20,7 +20,8 @@
 #define EMBBERT_KERNELS EMBBERT_MVE
 #elif defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || defined(__riscv_vector)
 #define EMBBERT_KERNELS EMBBERT_VECTOR
-#elif defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN)
+/* In Thumb code, whose LDRD takes any two registers. */
+#elif defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN)
 #define EMBBERT_KERNELS EMBBERT_DSP
 #else
 #define EMBBERT_KERNELS EMBBERT_SCALAR

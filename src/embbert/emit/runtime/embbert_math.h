@@ -13,6 +13,7 @@ typedef char embbert_assume_8_bit_bytes[(unsigned char)-1 == 255 ? 1 : -1];
 typedef char embbert_assume_32_bit_int[sizeof(int) >= 4 ? 1 : -1];
 typedef char embbert_assume_twos_complement[(-1 & 3) == 3 ? 1 : -1];
 typedef char embbert_assume_arithmetic_shift[((int64_t)-5 >> 1) == -3 && (-5 >> 1) == -3 ? 1 : -1];
+typedef char embbert_assume_wrapping[(int16_t)65535u == -1 && (int8_t)255u == -1 ? 1 : -1];
 
 /* Rows that go through an operator together, so that each weight is loaded once for all of them. */
 #define EMBBERT_ROWS 4u

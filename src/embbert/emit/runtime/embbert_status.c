@@ -18,11 +18,11 @@ const char *embbert_status_text(embbert_status status)
     case EMBBERT_RESULT_NULL:
         return "no place for the result was given";
     case EMBBERT_NO_TOKENS:
-        return "there are no tokens";
+        return "there are no token ids";
     case EMBBERT_TOO_MANY_TOKENS:
-        return "there are more tokens than the model's max_length";
+        return "there are more tokens or n-grams than the model takes";
     case EMBBERT_BAD_TOKEN:
-        return "a token id is outside the vocabulary";
+        return "an id is unknown, or a token stands behind n-grams";
     case EMBBERT_SELF_TEST_FAILED:
         return "the self-test's results differ from those of the exported model";
     case EMBBERT_WEIGHTS_NULL:
@@ -43,7 +43,7 @@ const char *embbert_status_text(embbert_status status)
     return "unknown status";
 }
 
-#define SEP 4u
+#define SEP 4u /* EMBBERT_SEP of embbert_tokenizer.h, which not every model has */
 
 uint32_t embbert_second_segment(const uint16_t *ids, uint32_t count)
 {
