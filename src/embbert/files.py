@@ -95,9 +95,11 @@ def check_place(
         overwrite: a folder of this kind may be replaced.
 
     Raises:
-        UsageError: anything else stands there.
+        UsageError: anything else stands there, or the path ends without a name.
         ModelError: the marker is damaged.
     """
+    if path.name in ("", ".."):
+        raise UsageError(f"{path} is no name of a folder; name the {kind} folder to make, such as {kind}/")
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not path.is_dir() or not (path / marker).is_file():

@@ -101,6 +101,7 @@ def test_impossible_shapes_are_refused_by_name(field, value, complaint):
         ("score", "f1"),
         ("warmup_steps", -1),
         ("seed", -1),
+        ("seed", 1 << 63),
         ("token_dropout", 1.0),
         ("validation_fraction", 0.0),
         ("validation_fraction", 1.0),
@@ -140,6 +141,7 @@ def test_settings_that_cannot_train_are_refused_by_name(field, value):
         ("mask_share", 0.0),
         ("mask_share", 0.6),
         ("seed", -1),
+        ("seed", 1 << 63),
     ],
 )
 def test_settings_that_cannot_pretrain_are_refused_by_name(field, value):

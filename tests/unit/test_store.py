@@ -103,6 +103,9 @@ def test_what_is_not_a_model_is_never_replaced(tmp_path, overwrite):
     (foreign / "config.json").write_text('{"architectures": ["Other"]}')
     model = folders.small_folder(tmp_path / "m").path
     (model / "thesis.txt").write_text("mine")
+    for path in (Path(), Path("..")):
+        with pytest.raises(UsageError, match="is no name of a folder"):
+            check_target(path, overwrite=overwrite)
     for path in (file, notes, foreign, model):
         with pytest.raises(UsageError, match="choose another place"):
             save_model(path, **folders.parts(), overwrite=overwrite)

@@ -57,7 +57,9 @@ class Both:
         out, alone = folder / self.name, folder / base.name
         request = Request(train, None, base.fitted(), config, out, overwrite=True, base=base)
         known = finished(replace(request, out=alone)) is not None
-        train_both(BothRequest(request, self.budget, alone=alone))
+        train_both(BothRequest(request, self.budget, shared=alone))
+        shape = load_model(out).config
+        known &= shape.max_length == base.config.max_length
         return BothModel(load_model(out), (base.name,) if known else ())
 
 

@@ -203,7 +203,8 @@ def train(
     if arch == "linear":
         metrics = _train_linear(asked | sized | given({"max_length": max_length}), config)
     elif arch == "auto":
-        metrics = _train_auto(asked | sized | neural | given({"base": source, "max_length": max_length}))
+        more = given({"base": source, "max_length": max_length, "scratch_rate": learning_rate})
+        metrics = _train_auto(asked | sized | neural | more)
     else:
         fits = None if arch == "embbert" else {**sized, "shorten": max_length is None}
         metrics = _train_embbert(asked | neural | beginning, fits)

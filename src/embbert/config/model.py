@@ -1,6 +1,6 @@
 """The shapes of models: what every model has, what those made of layers share, and EmbBERT's own.
 
-One class per architecture. Flags of the command line and the saved `config.json` derive from the fields.
+One class per architecture. The saved `config.json` derives from the fields.
 """
 
 from __future__ import annotations

@@ -10,6 +10,9 @@ from embbert.errors import UsageError
 
 Score = Literal["auto", "accuracy", "macro_f1", "mcc", "spearman", "pearson"]
 
+SEEDS = 1 << 63
+"""What torch takes for one."""
+
 SCRATCH_LEARNING_RATE = 2e-3
 """What `embbert train` begins with where nothing is known yet; weights of a base want to move less."""
 
@@ -64,9 +67,8 @@ class TrainConfig:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.score not in get_args(Score):
             raise UsageError(f"score must be one of {', '.join(get_args(Score))}, not {self.score!r}")
-        for name in ("warmup_steps", "seed"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")
+        if self.warmup_steps < 0:
+            raise UsageError(f"warmup_steps must not be negative, not {self.warmup_steps}")
         for name in ("dropout", "token_dropout", "label_smoothing"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise UsageError(f"{name} must be in [0, 1), not {getattr(self, name)}")
@@ -75,7 +77,7 @@ class TrainConfig:
                 raise UsageError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
         if not 0.0 < self.validation_fraction < 1.0:
             raise UsageError(f"validation_fraction must be between 0 and 1, not {self.validation_fraction}")
-        _check_optimiser(self)
+        _check_shared(self)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class PretrainConfig:
         for name, least in (("tokens", 1), ("length", 8), ("batch_tokens", 8), ("micro_tokens", 8)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("warmup_steps", "seed", "max_seconds"):
+        for name in ("warmup_steps", "max_seconds"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must not be negative, not {getattr(self, name)}")
         for name in ("dropout", "beta2"):
@@ -139,12 +141,14 @@ class PretrainConfig:
                 raise UsageError(f"{name} must be in [0, 1], not {getattr(self, name)}")
         if not 0.0 < self.mask_share <= 0.5:
             raise UsageError(f"mask_share must be above 0 and at most 0.5, not {self.mask_share}")
-        _check_optimiser(self)
+        _check_shared(self)
 
 
-def _check_optimiser(config: TrainConfig | PretrainConfig) -> None:
+def _check_shared(config: TrainConfig | PretrainConfig) -> None:
     for name in ("learning_rate", "max_grad_norm"):
         if not 0.0 < getattr(config, name) < inf:
             raise UsageError(f"{name} must be a number above 0, not {getattr(config, name)}")
     if not 0.0 <= config.weight_decay < inf:
         raise UsageError(f"weight_decay must not be negative, not {config.weight_decay}")
+    if not 0 <= config.seed < SEEDS:
+        raise UsageError(f"seed must be from 0 to {SEEDS - 1}, not {config.seed}")

@@ -56,14 +56,31 @@ def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[li
         keys = generator.random_raw(len(groups))
         drawn = [groups[index] for index in np.argsort(keys, kind="stable")]
         validation += _draw(drawn, share)
-    if not validation:
+    held = _keep_every_class(examples, strata, set(validation))
+    if not held:
         raise DataError(
             "no validation rows can be held out: no class has two different texts",
             source=examples.source,
             remedy="Add rows, or give a validation file of its own.",
         )
-    held = set(validation)
-    return [index for index in range(len(examples)) if index not in held], sorted(validation)
+    return [index for index in range(len(examples)) if index not in held], sorted(held)
+
+
+def _keep_every_class(examples: Examples, strata: list[list[_Group]], held: set[int]) -> set[int]:
+    """`held` without the texts that a class would otherwise be gone with.
+
+    A text stays in one piece and counts as of the class that it was first seen with, so a class all of whose
+    texts have other labels too could be held out whole.
+    """
+    targets = examples.targets
+    if targets is None or examples.task == "regress":
+        return held
+    there = {target for index, target in enumerate(targets) if index not in held}
+    for group in (group for groups in strata for group in groups):
+        labels = {targets[index] for index in group}
+        if group[0] in held and not labels <= there:
+            held, there = held.difference(group), there | labels
+    return held
 
 
 def _groups(examples: Examples) -> list[_Group]:

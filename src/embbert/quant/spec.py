@@ -1,8 +1,8 @@
 """The plan: what stands between a trained model and everything that runs, prints or measures it.
 
 A plan is a list of stages; a stage is a loop over the rows (tokens) of the text and a short list of
-operators that each row goes through. `quant.reference` runs a plan, `emit` prints it as C and
-`footprint` adds it up. A new architecture is a new plan out of the same operators.
+operators that each row goes through. `quant.build` makes it of a `blueprint`, `quant.reference` runs it and
+`emit` prints it as C. A new architecture is a new plan out of the same operators.
 
 Number format (docs/integer-model.md has the derivations):
 

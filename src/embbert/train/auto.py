@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,9 @@ from embbert.train.linear import LinearRequest, train_linear
 from embbert.train.metrics import score_name
 from embbert.train.prepare import Request
 from embbert.train.processes import accelerator
-from embbert.train.progress import Voice
+from embbert.train.progress import say
+from embbert.train.speed import how_trained
+from embbert.train.workplace import claim, clear
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from embbert.data import Examples
     from embbert.train.speed import Precision
 
+PARTS = ("linear", "embbert", "both")
 SMALLER = ("tiny", "nano")
 """Presets that are tried from scratch, in this order, where no length of the base fits."""
 
@@ -44,6 +46,7 @@ class AutoRequest:
         test: rows that the finished model is measured on, or None: then the validation rows serve.
         out: the model folder to make.
         config: how EmbBERT is trained; seed, score and validation rows are those of all.
+        scratch_rate: the peak rate instead of that of `config` where EmbBERT starts from scratch.
         budget: bytes of flash and RAM that everything but the code may take: weights, tables of the tokenizer
             and of n-grams, arena and stack.
         base: that EmbBERT starts from, or `none`.
@@ -60,6 +63,7 @@ class AutoRequest:
     budget: int = BUDGET
     base: str = SCRATCH
     max_length: int | None = None
+    scratch_rate: float = SCRATCH_LEARNING_RATE
     precision: Precision = "auto"
     restart: bool = False
     overwrite: bool = False
@@ -80,14 +84,15 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
         DataError: rows that cannot be trained on or measured.
     """
     check_target(request.out, overwrite=request.overwrite)
-    say = Voice("", None, quiet=False).say
     place = request.out.with_name(request.out.name + ".auto")
+    claim(place, PARTS)
     score = score_name(request.train.task, request.config.score)
     leads = accelerator().is_main_process
     tried: dict[str, dict[str, Any]] = {}
+    how_trained(accelerator(), request.precision)  # refused now rather than after the first model
+    fitting = embbert_within(request)
     if leads:
         tried["linear"] = train_linear(_linear(request, place / "linear"))
-    fitting = embbert_within(request)
     if fitting is not None:
         embbert = _embbert(request, place / "embbert", *fitting)
         if finished(embbert) is None:
@@ -106,7 +111,7 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
     auto = {"kept": kept, "budget": request.budget, score: scores, "bytes": sizes}
     metrics = {**tried[kept], "auto": auto}
     keep(load_model(place / kept), request.out, metrics, overwrite=request.overwrite)
-    shutil.rmtree(place)
+    clear(place, PARTS)
     return metrics
 
 
@@ -151,7 +156,7 @@ def _linear(request: AutoRequest, out: Path) -> LinearRequest:
 def _embbert(request: AutoRequest, out: Path, model: BackboneConfig, base: BaseFolder | None) -> Request:
     config = request.config
     if base is None:
-        config = replace(config, learning_rate=SCRATCH_LEARNING_RATE)
+        config = replace(config, learning_rate=request.scratch_rate)
     return Request(
         request.train,
         request.test,
@@ -170,7 +175,7 @@ def _neural(embbert: Request, out: Path, budget: int) -> dict[str, dict[str, Any
     folder = load_model(embbert.out)
     taken = folder_bytes(folder).total
     if taken > budget:
-        Voice("", None, quiet=False).say(f"EmbBERT takes {taken:,} bytes and is out of the running")
+        say(f"EmbBERT takes {taken:,} bytes and is out of the running")
         return {}
     metrics = join(folder, replace(embbert, out=out), budget)
     both = {"both": metrics} if metrics["both"]["share"] else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,9 @@ from embbert.train.metrics import score_name
 from embbert.train.ngram_model import Parted
 from embbert.train.prepare import tokenizer_of
 from embbert.train.processes import accelerator
-from embbert.train.progress import Voice
+from embbert.train.progress import say
 from embbert.train.targets import check_rows
+from embbert.train.workplace import claim, clear
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from embbert.config import BackboneConfig
     from embbert.train.prepare import Request
 
+PARTS = ("embbert",)
 ROOM = 12 * 1024
 """Bytes of the budget that EmbBERT has to leave to n-grams: some thousand of them, for two classes."""
 
@@ -41,13 +42,14 @@ class BothRequest:
         budget: bytes of flash and RAM that everything but the code may take: weights, tables of tokens and
             n-grams, arena and stack.
         shorten: whether the model may read fewer tokens, to fit.
-        alone: where EmbBERT by itself is made and left, or found; if None, `<out>.both`, which is removed.
+        shared: where EmbBERT by itself is made and left, or found, if nothing is shortened; otherwise, or if
+            None, it is made in `<out>.both`, which is removed.
     """
 
     embbert: Request
     budget: int = BUDGET
     shorten: bool = True
-    alone: Path | None = None
+    shared: Path | None = None
 
 
 def train_both(request: BothRequest) -> dict[str, Any]:
@@ -70,8 +72,11 @@ def train_both(request: BothRequest) -> dict[str, Any]:
     check_rows(asked.train, asked.test, class_weights=asked.config.class_weights)
     score_name(asked.train.task, asked.config.score)
     place = asked.out.with_name(asked.out.name + ".both")
-    made = place / "embbert" if request.alone is None else request.alone
-    alone = replace(asked, model=_fitting(request), out=made, overwrite=True)
+    model = _fitting(request)
+    shared = request.shared if model == asked.model else None
+    if shared is None:
+        claim(place, PARTS)
+    alone = replace(asked, model=model, out=shared or place / PARTS[0], overwrite=True)
     if finished(alone) is None:
         finetune(alone)
     if not accelerator().is_main_process:
@@ -79,10 +84,10 @@ def train_both(request: BothRequest) -> dict[str, Any]:
     folder = load_model(alone.out)
     metrics = join(folder, asked, request.budget)
     if not metrics["both"]["share"]:
-        Voice("", None, quiet=False).say("kept EmbBERT without n-grams")
+        say("kept EmbBERT without n-grams")
         keep(folder, asked.out, metrics, overwrite=asked.overwrite)
-    if request.alone is None:
-        shutil.rmtree(place)
+    if shared is None:
+        clear(place, PARTS)
     return metrics
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from embbert.text.tables import tables_of
 from embbert.train.budget import model_bytes
 from embbert.train.checkpoint import discard_checkpoint
 from embbert.train.evaluate import stored_logits
+from embbert.train.lock import alone
 from embbert.train.loop import fit
 from embbert.train.metrics import measure, score_name
 from embbert.train.prepare import Prepared, Request, prepare
@@ -55,24 +57,25 @@ def finetune(request: Request) -> dict[str, Any]:
         prepared = prepare(request)
         reporter.say(_summary(prepared))
         checkpoint = request.out.with_name(request.out.name + ".partial") / "checkpoint.pt"
-        if request.restart:
-            discard_checkpoint(checkpoint)
-        try:
-            trained = fit(
-                prepared.job,
-                reporter=reporter,
-                checkpoint=checkpoint,
-                settings=_settings(request, prepared),
-                precision=request.precision,
-            )
-        except KeyboardInterrupt:
-            if checkpoint.exists():
-                reporter.say(f"stopped; the same command goes on from what {checkpoint.parent} holds")
-            raise
-        metrics: dict[str, Any] = {}
-        if leads:
-            metrics = _finish(request, prepared, trained, reporter, how)
-            discard_checkpoint(checkpoint)
+        with alone(checkpoint.parent) if leads else nullcontext():
+            if request.restart:
+                discard_checkpoint(checkpoint)
+            try:
+                trained = fit(
+                    prepared.job,
+                    reporter=reporter,
+                    checkpoint=checkpoint,
+                    settings=_settings(request, prepared) | how,
+                    precision=request.precision,
+                )
+            except KeyboardInterrupt:
+                if checkpoint.exists():
+                    reporter.say(f"stopped; the same command goes on from what {checkpoint.parent} holds")
+                raise
+            metrics: dict[str, Any] = {}
+            if leads:
+                metrics = _finish(request, prepared, trained, reporter, how)
+                discard_checkpoint(checkpoint)
     return metrics
 
 
@@ -97,7 +100,6 @@ def _settings(request: Request, prepared: Prepared) -> dict[str, Any]:
         "base": base.get("name", SCRATCH),
         "base_weights": base.get("fingerprint"),
         "data": request.train.fingerprint(),
-        "precision": request.precision,
     }
 
 

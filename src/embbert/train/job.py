@@ -50,8 +50,9 @@ class Epoch:
     Attributes:
         number: from 1.
         loss: mean over the steps, with everything that makes training harder.
-        validation_loss: mean over the validation rows.
-        score: accuracy or Spearman correlation on the validation rows.
+        validation_loss: mean over the validation rows, of standardised values and weighted classes as in
+            training.
+        score: on the validation rows, by the metric that chooses the epoch.
         learning_rate: at its end.
     """
 

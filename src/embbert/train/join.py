@@ -24,7 +24,7 @@ from embbert.train.evaluate import NGRAMS, stored_logits
 from embbert.train.linear_fit import loss
 from embbert.train.metrics import measure, score_name
 from embbert.train.ngram_model import Counted, Parted, learn
-from embbert.train.progress import Voice
+from embbert.train.progress import say
 from embbert.train.schedule import Rank
 from embbert.train.targets import targets_of
 from embbert.train.versions import PACKAGES, versions
@@ -61,7 +61,6 @@ def join(folder: ModelFolder, request: Request, budget: int) -> dict[str, Any]:
         ModelError: the model has n-grams already, or its files are damaged.
         UsageError: something stands at `out`, and may not be replaced.
     """
-    say = Voice("", None, quiet=False).say
     config, tokens = _of_tokens(folder)
     rows = Parted.of(request.train, request.config.validation_fraction, request.config.seed)
     counted = Counted.of(rows, characters=tokens.alphabet)

@@ -20,7 +20,7 @@ from embbert.train import linear_fit
 from embbert.train.budget import FEWEST, alphabet_bytes, linear_bytes, model_bytes, most_ngrams
 from embbert.train.metrics import measure, score_name
 from embbert.train.ngram_model import Counted, Parted, learn
-from embbert.train.progress import Voice
+from embbert.train.progress import say
 from embbert.train.targets import check_rows, targets_of
 from embbert.train.versions import source_of, versions
 
@@ -96,7 +96,7 @@ def train_linear(request: LinearRequest) -> dict[str, Any]:
         _most(counted, request.budget),
         score=request.score,
         class_weights=request.class_weights,
-        say=Voice("", None, quiet=False).say,
+        say=say,
     )
     if test is None or test_targets is None:
         return _finish(request, rows, found, rows.validation, rows.held_targets, "validation")

@@ -169,7 +169,8 @@ class _Run:
 
     def _validate(self, number: int, loss: float, learning_rate: float) -> Epoch:
         rows = self.job.validation
-        logits = float_logits(self.plain, rows.ids)
+        with fast_products(enabled=False):
+            logits = float_logits(self.plain, rows.ids)
         targets = torch.from_numpy(rows.targets)
         device = self.accelerator.device
         validation_loss = float(self._loss(torch.from_numpy(logits).to(device), targets.to(device), 0.0))

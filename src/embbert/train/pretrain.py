@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from hashlib import sha256
 from math import exp
@@ -14,6 +15,7 @@ from embbert.card import base_card
 from embbert.config import to_mapping
 from embbert.errors import UsageError
 from embbert.train.checkpoint import discard_checkpoint
+from embbert.train.lock import alone
 from embbert.train.pretraining.curves import can_draw, loss_curve
 from embbert.train.pretraining.feed import check_rows
 from embbert.train.pretraining.loop import pretrain_model
@@ -24,6 +26,10 @@ from embbert.train.speed import how_trained
 from embbert.train.versions import versions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from accelerate import Accelerator
+
     from embbert.bases import BaseFolder
     from embbert.text import Tokenizer
     from embbert.train.pretraining.job import Pretrained, PretrainJob
@@ -51,6 +57,14 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
     checkpoint = partial / "checkpoint.pt"
     if request.resume and not checkpoint.exists():
         raise UsageError(f"{partial} holds no unfinished training; leave --resume out to begin one")
+    with alone(partial) if here.is_main_process else nullcontext():
+        return _pretrain(request, here, how, meter, checkpoint)
+
+
+def _pretrain(
+    request: PretrainRequest, here: Accelerator, how: dict[str, Any], meter: Meter, checkpoint: Path
+) -> dict[str, Any]:
+    """In a place that is this training's alone."""
     if request.restart and here.is_main_process:
         discard_checkpoint(checkpoint)
     if not can_draw():
@@ -63,14 +77,14 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
             job,
             meter,
             checkpoint=checkpoint,
-            settings=_settings(request, tokenizer, job),
+            settings={**_settings(request, tokenizer, job), "precision": how["precision"]},
             save_seconds=request.save_seconds,
             precision=request.precision,
             compiled=request.compiled,
         )
     except KeyboardInterrupt:
         if checkpoint.exists():
-            meter.say(f"stopped; the same command goes on from what {partial} holds")
+            meter.say(f"stopped; the same command goes on from what {checkpoint.parent} holds")
         raise
     if not here.is_main_process:
         return {}
@@ -96,7 +110,6 @@ def _settings(request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob) 
         "validation": None if request.validation is None else request.validation.fingerprint(),
         "tokenizer": sha256(tokenizer.to_json().encode()).hexdigest(),
         "base": None if request.base is None else request.base.fingerprint(),
-        "precision": request.precision,
         "training_tokens": len(job.training),
     }
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from embbert.train.job import Epoch
 
 
+def say(line: str) -> None:
+    """One line on stderr, where nothing else is drawn."""
+    Voice("", None, quiet=False).say(line)
+
+
 class Voice:
     """Speaks on stderr: above a bar on a terminal, else in plain lines.
 

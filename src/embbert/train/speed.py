@@ -45,10 +45,9 @@ def reproducible() -> Iterator[None]:
 
 @contextmanager
 def fast_products(enabled: bool) -> Iterator[None]:
-    """Let float32 matrix products that autocast leaves alone (gradients, mostly) multiply in bfloat16."""
+    """Whether float32 matrix products that autocast leaves alone (gradients, mostly) multiply in bfloat16."""
     before = torch.get_float32_matmul_precision()
-    if enabled:
-        torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision("medium" if enabled else "highest")
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ import numpy as np
 
 from embbert.data import encode_targets
 from embbert.errors import DataError, UsageError
+from embbert.quant.validate import MAX_COLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,11 +53,20 @@ def check_rows(examples: Examples, test: Examples | None, *, class_weights: bool
     """Refuse rows and settings that contradict each other, before anything that takes time.
 
     Raises:
-        DataError: pairs are measured by a model of single texts, or the reverse.
+        DataError: pairs are measured by a model of single texts, or the reverse; or there are more classes
+            than an integer model can answer with.
         UsageError: classes are to be weighed, and there are none.
     """
     if test is not None and (test.pairs is None) != (examples.pairs is None):
         raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
+    if examples.task == "classify" and examples.targets is not None:
+        classes = len(set(examples.targets))
+        if classes > MAX_COLS:
+            raise DataError(
+                f"there are {classes:,} classes; a model answers with {MAX_COLS:,} at most",
+                source=examples.source,
+                remedy="Name the column of the labels with --label COL, or learn values with --regress.",
+            )
     if class_weights and examples.task == "regress":
         raise UsageError("--class-weights weighs classes; a regression has none")
 

@@ -64,7 +64,7 @@ def test_the_request_is_that_of_the_command(tmp_path, monkeypatch):
         assert (request.embbert.base.name, request.embbert.test) == ("embbert-base", None)
         assert request.embbert.model == request.embbert.base.fitted()
         assert request.embbert.out == tmp_path / metric / system.name
-        assert request.alone == tmp_path / metric / system.base
+        assert request.shared == tmp_path / metric / system.base
 
 
 def test_the_budget_holds_everything_but_the_code(fitted):

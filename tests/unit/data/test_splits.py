@@ -167,3 +167,22 @@ def test_a_fraction_that_is_none_is_refused(fraction):
 def test_a_negative_seed_is_refused():
     with pytest.raises(UsageError, match="the seed must not be negative, not -1"):
         split_validation(classified(["x", "x"]), 0.5, -1)
+
+
+@given(st.integers(0, 200))
+def test_no_class_is_held_out_whole(seed):
+    # Every text of "c" was first seen with another label.
+    texts = tuple(f"text {number}" for number in range(12))
+    rows = Examples(
+        (*texts, *texts[3:6]),
+        None,
+        (*("a",) * 6, *("b",) * 6, *("c",) * 3),
+        tuple(range(1, 16)),
+        "x.csv",
+        "classify",
+    )
+    training, validation = split_validation(rows, 0.25, seed)
+    assert sorted(training + validation) == list(range(15))
+    assert {rows.targets[index] for index in training} == {"a", "b", "c"}
+    assert validation
+    assert not {rows.texts[index] for index in training} & {rows.texts[index] for index in validation}

@@ -83,6 +83,10 @@ def test_settings_reach_all_trainings(data, tmp_path, asked):
     assert (request.budget, request.base, request.max_length) == (1 << 20, "none", None)
     assert (request.config.epochs, request.config.seed) == (3, 4)
     assert (request.restart, request.precision, request.overwrite) == (True, "float32", False)
+    assert request.scratch_rate == SCRATCH_LEARNING_RATE
+    line += " --learning-rate 5e-4"
+    assert run(["train", data, "-o", str(tmp_path / "m"), *line.split()]) == 0
+    assert asked["train_auto"].scratch_rate == asked["train_auto"].config.learning_rate == 5e-4
 
 
 def test_budgets_have_defaults(data, tmp_path, asked):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import torch
 
 import folders
 from embbert.config import TrainConfig
@@ -153,7 +154,7 @@ def test_what_was_trained_is_not_trained_again(tmp_path, trained, monkeypatch):
 
 def test_a_process_that_does_not_lead_only_takes_part_in_embbert(tmp_path, trained, monkeypatch):
     class Follower:
-        is_main_process = False
+        is_main_process, device, num_processes = False, torch.device("cpu"), 2
 
     monkeypatch.setattr(auto, "accelerator", Follower)
     assert train_auto(asked(tmp_path)) == {}
@@ -211,3 +212,19 @@ def test_all_for_real(tmp_path):
     assert metrics["auto"]["accuracy"].keys() >= {"linear", "embbert"}
     assert all(size <= 64 << 10 for size in metrics["auto"]["bytes"].values())
     assert load_model(tmp_path / "m").integer()
+
+
+def test_what_cannot_work_is_said_before_anything_is_trained(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr(auto, "train_linear", lambda _: pytest.fail("trained already"))
+    with pytest.raises(UsageError, match="there is no base"):
+        train_auto(asked(tmp_path, base="embbert-bse"))
+    (tmp_path / "m.auto").mkdir()
+    (tmp_path / "m.auto" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt is in the way"):
+        train_auto(asked(tmp_path))
+    assert (tmp_path / "m.auto" / "notes.txt").read_text() == "mine"
+
+
+def test_the_rate_from_scratch_may_be_asked_for(tmp_path, trained):
+    train_auto(asked(tmp_path, scratch_rate=5e-4))
+    assert trained[0].config.learning_rate == 5e-4

@@ -21,6 +21,7 @@ from embbert.store import load_model
 from embbert.text import train_tokenizer
 from embbert.train import finetune as module
 from embbert.train.finetune import finetune
+from embbert.train.lock import alone
 from embbert.train.prepare import Request, prepare
 
 WORDS = {
@@ -331,3 +332,14 @@ def test_other_architectures_go_the_whole_line(tmp_path, name):
     else:
         assert "int8" not in metrics
         assert "float only" in (tmp_path / "model/README.md").read_text()
+
+
+def test_a_length_that_no_integer_model_has_is_refused_before_training(tmp_path):
+    asked = request(tmp_path / "m", model=replace(MODEL, max_length=1025))
+    with pytest.raises(UsageError, match="max_length must be at most 1024 for the integer model, not 1025"):
+        prepare(asked)
+
+
+def test_two_trainings_do_not_share_a_place(tmp_path):
+    with alone(tmp_path / "m.partial"), pytest.raises(UsageError, match="another process is training in"):
+        finetune(request(tmp_path / "m"))

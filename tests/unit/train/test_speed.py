@@ -37,9 +37,10 @@ def test_kernels_are_deterministic_within_and_as_before_after(fails):
 
 def test_products_are_fast_within_if_asked():
     before = torch.get_float32_matmul_precision()
-    with fast_products(False):
-        assert torch.get_float32_matmul_precision() == before
     with fast_products(True):
+        assert torch.get_float32_matmul_precision() == "medium"
+        with fast_products(False):  # validation, say
+            assert torch.get_float32_matmul_precision() == "highest"
         assert torch.get_float32_matmul_precision() == "medium"
     assert torch.get_float32_matmul_precision() == before
 

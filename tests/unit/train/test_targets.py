@@ -5,7 +5,7 @@ import pytest
 
 from embbert.data import Examples
 from embbert.errors import DataError
-from embbert.train.targets import Standard, balanced_weights, value_targets
+from embbert.train.targets import Standard, balanced_weights, check_rows, value_targets
 
 
 def scores(*values):
@@ -44,3 +44,13 @@ def test_balanced_weights_give_every_class_the_same_share():
     assert weights.dtype == np.float32
     assert weights[targets].sum() == pytest.approx(3 * weights[0] * 2)
     assert weights.tolist() == pytest.approx([4 / 9, 4 / 3, 4 / 3])
+
+
+def test_more_classes_than_a_model_can_answer_with_are_refused_before_training():
+    def classes(count):
+        names = tuple(f"n{number}" for number in range(count))
+        return Examples(names, None, names, tuple(range(count)), "ids.csv", "classify")
+
+    check_rows(classes(4096), None, class_weights=False)
+    with pytest.raises(DataError, match="4,097 classes; a model answers with 4,096 at most"):
+        check_rows(classes(4097), None, class_weights=False)

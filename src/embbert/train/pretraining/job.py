@@ -25,7 +25,7 @@ class PretrainJob:
         model: the shape.
         config: how to train.
         training: tokens to learn from.
-        validation: tokens to measure on; no document is in both.
+        validation: tokens to measure on: documents of their own, or the end of the only one.
         start: weights to start from, by the names of a base folder, or None.
     """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embbert.text import MASK
+from embbert.text import MASK, UNK
 from embbert.train.pretraining.stream import CONTINUES
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ def choose(
     *,
     whole_words: bool,
 ) -> NDArray[np.int64]:
-    """Columns [n, count] of the tokens to predict, rising in each row; special tokens never are.
+    """Columns [n, count] of the tokens to predict, rising in each row.
+
+    Special tokens are predicted only in rows that have fewer others, and then [UNK] first.
 
     Args:
         ids: [n, T].
         flags: [n, T], see `stream`.
-        count: tokens per row; every row has at least so many that are not special.
+        count: tokens per row.
         random: drawn from once.
         whole_words: the tokens of a word are chosen together (the last word of a row only as far as the
             count goes).
@@ -48,7 +50,8 @@ def choose(
         # Each token takes the key of its word's first token, so a sort keeps words in one piece.
         starts = np.where(flags & CONTINUES, 0, np.arange(ids.shape[1]))
         keys = np.take_along_axis(keys, np.maximum.accumulate(starts, axis=1), axis=1)
-    keys[ids <= LAST_SPECIAL] = 2.0
+    keys[ids <= LAST_SPECIAL] = 3.0
+    keys[ids == UNK] = 2.0
     order = np.argsort(keys, axis=1, kind="stable")[:, :count]
     return np.sort(order, axis=1)
 

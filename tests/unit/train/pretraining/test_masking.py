@@ -121,3 +121,13 @@ def test_four_fifths_are_masked_a_tenth_is_random_and_a_tenth_stays():
     untouched = np.ones_like(ids, bool)
     np.put_along_axis(untouched, columns, False, axis=1)
     assert np.array_equal(hidden[untouched], ids[untouched])
+
+
+def test_where_too_few_tokens_are_known_the_others_come_before_separators():
+    ids = np.array([[2, 1, 7, 1, 1, 4], [2, 7, 8, 9, 1, 4]])
+    flags = np.full(ids.shape, SENTENCE, np.uint8)
+    for seed in range(20):
+        first, second = choose(ids, flags, 3, generator(seed), whole_words=False)
+        assert 2 in first
+        assert set(first) <= {1, 2, 3, 4}
+        assert second.tolist() == [1, 2, 3]
