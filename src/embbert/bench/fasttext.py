@@ -95,9 +95,11 @@ class FastText:
         place = folder / self.name
         place.mkdir(exist_ok=True)
         text = place / "train.txt"
+        # fastText steps through its file as it is: sorted by class, it would end believing in the last one.
+        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(targets))
         with text.open("w", encoding="utf-8") as out:
-            for target, line in zip(targets, rows.train, strict=True):
-                out.write(" ".join([f"{_LABEL}{target}", *line]) + "\n")
+            for index in order:
+                out.write(" ".join([f"{_LABEL}{targets[index]}", *rows.train[index]]) + "\n")
 
         def make(recipe: Recipe) -> _Model:
             path = place / f"{self.recipes.index(recipe)}.ftz"

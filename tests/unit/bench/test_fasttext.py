@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,6 +56,18 @@ def test_a_file_within_the_budget_that_answers(installed, tmp_path):
     assert size.constants == (tmp_path / "a" / "f" / "0.ftz").stat().st_size
     assert (size.arena, size.stack, size.tokenizer) == (None, None, 0)
     assert fitted.work("float", test) is None
+
+
+def test_rows_in_order_of_their_classes_are_mixed(installed, tmp_path):
+    data = classify()
+    order = sorted(range(len(data)), key=lambda row: data.targets[row])
+    fitted = fit(tmp_path / "a", data.take(order))
+    lines = (tmp_path / "a" / "f" / "train.txt").read_text().splitlines()
+    labels = [line.split()[0] for line in lines]
+    assert sum(one != other for one, other in pairwise(labels)) > len(labels) / 3
+    test = classify(60, seed=1)
+    truth = np.array([NAMES.index(name) for name in test.targets])
+    assert np.mean(fitted.answers("float", test) == truth) > 0.9
 
 
 def test_the_file_alone_answers_the_same(installed, tmp_path):
