@@ -144,11 +144,11 @@ def _ngrams() -> tuple[NgramTokenizer, ...]:
     made_up = [" ".join("".join(rng.choices("abcdeé", k=rng.randint(1, 9))) for _ in range(30_000))]
     symbols = [chr(code) for code in rng.sample(range(0x110000), 30_000) if not 0xD800 <= code < 0xE000]
     wanted = [
-        (MULTILINGUAL, learn_alphabet(MULTILINGUAL, least=1), MAX_NGRAMS),
+        (MULTILINGUAL, learn_alphabet([*MULTILINGUAL, *MULTILINGUAL]), MAX_NGRAMS),
         (ENGLISH, learn_alphabet(ENGLISH), 500),
         (["?"], frozenset("?"), 1),
         (made_up, frozenset("abcde"), MAX_NGRAMS),
-        (["".join(symbols)], learn_alphabet(symbols, least=1), 20_000),
+        (["".join(symbols)], learn_alphabet(symbols * 2), 20_000),
         (ENGLISH, frozenset("е"), 50),
     ]
     learned = []

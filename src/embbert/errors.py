@@ -7,6 +7,11 @@ is a defect of the program and keeps its traceback.
 from __future__ import annotations
 
 
+def reason(error: BaseException) -> str:
+    """What another library's error says in one line, or the name of its class if it says nothing."""
+    return next(filter(str.strip, str(error).splitlines()), type(error).__name__)
+
+
 class EmbbertError(Exception):
     """Base of the tree.
 

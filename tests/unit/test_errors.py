@@ -44,6 +44,20 @@ def test_data_error_says_where_and_what_to_do():
     assert (error.source, error.row, error.remedy) == ("a.csv", 7, "Fill it in.")
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("no route\nmore"), "no route"),
+        (ValueError("\n \nno route"), "no route"),
+        (ValueError(""), "ValueError"),
+        (ConnectionError(), "ConnectionError"),
+        (OSError(2, "No such file", "a"), "[Errno 2] No such file: 'a'"),
+    ],
+)
+def test_a_reason_is_one_line(error, line):
+    assert errors.reason(error) == line
+
+
 def test_missing_things_come_with_the_line_that_installs_them():
     assert 'pip install "embbert[train]"' in str(errors.MissingExtraError("training", "train"))
     assert "apt-get install gcc" in str(errors.ToolMissingError("gcc", "apt-get install gcc"))

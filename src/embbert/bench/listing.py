@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from embbert.bench.systems import all_systems
+from embbert.data.hub import mirrored
 from embbert.errors import EmbbertError
 
 if TYPE_CHECKING:
@@ -92,10 +92,9 @@ def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
 
 
 def _where(card: TaskCard) -> str:
-    mirror = Path(os.environ.get("EMBBERT_DATA") or ".", card.source)
-    config = mirror / "split"
-    for folder in (mirror, config):
-        if any((folder / f"{split}.parquet").is_file() for split in card.train):
-            partial = card.rows is not None and card.training_split != card.train[0]
-            return f"here, {card.training_split}" if partial else "here"
-    return "file" if Path(card.source).is_file() else "hub"
+    if Path(card.source).is_file():
+        return "file"
+    split = card.training_split
+    if mirrored(card.source, split) is None:
+        return "hub"
+    return f"here, {split}" if card.rows is not None and split != card.train[0] else "here"

@@ -97,20 +97,6 @@ def hold_out(name: str, rows: Examples) -> tuple[list[int], list[int], str]:
     return kept, held, SEEDED
 
 
-def split_record(name: str, rows: Examples) -> dict[str, Any]:
-    """What `splits/<name>.json` holds: positions (from 0) of the test rows and what they are positions in."""
-    return {
-        "format": 1,
-        "task": name,
-        "source": rows.source,
-        "fingerprint": rows.fingerprint(),
-        "rows": len(rows),
-        "fraction": FRACTION,
-        "seed": SEED,
-        "test": split_validation(rows, FRACTION, SEED)[1],
-    }
-
-
 def _stored(name: str) -> dict[str, Any] | None:
     file = resources.files("embbert.bench").joinpath("splits", f"{name}.json")
     if not file.is_file():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-RESAMPLES, LEVEL = 1000, 0.95
+RESAMPLES, LEVEL, SEED = 1000, 0.95, 0
 _CHUNK = 100
 
 
@@ -39,7 +39,7 @@ class Interval:
     high: float
     level: float = LEVEL
     resamples: int = RESAMPLES
-    seed: int = 0
+    seed: int = SEED
 
 
 @dataclass(frozen=True)
@@ -108,18 +108,16 @@ def confusion(targets: NDArray[Any], answers: NDArray[Any], classes: int) -> NDA
     return flat.reshape(classes, classes)
 
 
-def class_interval(counts: NDArray[np.int64], metric: str, seed: int = 0) -> Interval:
+def class_interval(counts: NDArray[np.int64], metric: str) -> Interval:
     """Interval of a metric of classes from the confusion matrix [classes, classes]."""
     rows, shape = int(counts.sum()), (RESAMPLES, *counts.shape)
-    drawn = np.random.default_rng(seed).multinomial(rows, counts.ravel() / rows, RESAMPLES).reshape(shape)
-    return _percentiles(OF_COUNTS[metric](drawn), seed)
+    drawn = np.random.default_rng(SEED).multinomial(rows, counts.ravel() / rows, RESAMPLES).reshape(shape)
+    return _percentiles(OF_COUNTS[metric](drawn))
 
 
-def value_interval(
-    targets: NDArray[np.float64], answers: NDArray[np.float64], metric: str, seed: int = 0
-) -> Interval:
+def value_interval(targets: NDArray[np.float64], answers: NDArray[np.float64], metric: str) -> Interval:
     """Interval of a correlation of values [n]."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     found = []
     for _ in range(0, RESAMPLES, _CHUNK):
         rows = rng.integers(0, len(targets), (_CHUNK, len(targets)))
@@ -127,7 +125,7 @@ def value_interval(
         if metric == "spearman":
             sides = _ranks(sides[0]), _ranks(sides[1])
         found.append(_pearson(*sides))
-    return _percentiles(np.concatenate(found), seed)
+    return _percentiles(np.concatenate(found))
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,9 +145,9 @@ def _pearson(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray
     return np.where(constant, 0.0, (first * second).sum(axis=1) / np.where(constant, 1.0, scale))
 
 
-def _percentiles(values: NDArray[np.float64], seed: int) -> Interval:
+def _percentiles(values: NDArray[np.float64]) -> Interval:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high), seed=seed)
+    return Interval(float(low), float(high))
 
 
 def _accuracy(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -91,25 +91,23 @@ def draw(found: Sequence[Picture], out: Path) -> list[Path]:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        UsageError: `out` is no folder.
+        UsageError: `out` is no folder, or cannot be written into.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
         from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError("drawing results", "plot") from error
+    paths = [out / picture.file for picture in found]
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for picture, path in zip(found, paths, strict=True):
+            figure = Canvas(figsize=(picture.width, picture.height), layout="constrained")
+            FigureCanvasAgg(figure)
+            picture.paint(figure)
+            figure.savefig(path, dpi=DPI, metadata={"Software": None})
     except OSError as error:
-        raise UsageError(f"{out} cannot be a folder of plots: {error.strerror}") from error
-    paths = []
-    for picture in found:
-        figure = Canvas(figsize=(picture.width, picture.height), layout="constrained")
-        FigureCanvasAgg(figure)
-        picture.paint(figure)
-        path = out / picture.file
-        figure.savefig(path, dpi=DPI, metadata={"Software": None})
-        paths.append(path)
+        raise UsageError(f"{out} cannot be a folder of plots: {error.strerror or error}") from error
     return paths
 
 

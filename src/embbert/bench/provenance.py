@@ -59,7 +59,7 @@ def software(cells: Sequence[Cell]) -> ResultTable:
     """Versions and commits with the number of results that they made."""
     counts: dict[str, Counter[str]] = {}
     for cell in cells:
-        counts.setdefault("commit", Counter())[_commit(cell.commit)] += 1
+        counts.setdefault("commit", Counter())[short_commit(cell.commit)] += 1
         for package, version in cell.versions.items():
             counts.setdefault(package, Counter())[version] += 1
     lines = [
@@ -89,6 +89,11 @@ def rows(cells: Sequence[Cell]) -> ResultTable:
     return ResultTable("Rows", (*header, "test rows are", "missing"), tuple(lines), (note,))
 
 
+def short_commit(commit: str | None) -> str:
+    """The first twelve characters, with the + of sources that differed from it; "none" if there is none."""
+    return "none" if commit is None else commit[:12] + ("+" if commit.endswith("+") else "")
+
+
 def _place(cell: Cell, order: Sequence[str]) -> int:
     return min(order.index(name) for name in cell.data.tests)
 
@@ -98,10 +103,6 @@ def _title(system: str, cells: Sequence[Cell]) -> str:
         return SYSTEMS[system].title
     kind = next(cell.settings.get("architecture") for cell in cells if cell.system == system)
     return NOTHING if kind is None else f"A pre-trained base, architecture {kind}."
-
-
-def _commit(commit: str | None) -> str:
-    return "none" if commit is None else commit[:12] + ("+" if commit.endswith("+") else "")
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, StrictUndefined
 
 from embbert import __version__
+from embbert.bench.provenance import short_commit
 from embbert.bench.tables import all_tables
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ def page(cells: Sequence[Cell]) -> str:
     )
     source = resources.files("embbert.bench").joinpath(TEMPLATE).read_text(encoding="utf-8")
     machines = sorted({cell.hardware.cpu for cell in cells})
-    commits = sorted({cell.commit or "no commit" for cell in cells})
+    commits = sorted({short_commit(cell.commit) if cell.commit else "no commit" for cell in cells})
     return environment.from_string(source).render(
         tables=[*all_tables(cells), *all_tables(cells, as_published=True)],
         results=len(cells),
         version=__version__,
         machines=machines,
-        commits=[commit[:12] for commit in commits],
+        commits=commits,
     )

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from embbert.bench.typed import parse
 from embbert.data.examples import Columns
+from embbert.data.hub import mirrored
 from embbert.errors import DataError, UsageError
 from embbert.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Metric = Literal["accuracy", "mcc", "f1", "macro_f1", "spearman", "pearson"]
 Published = Literal[
@@ -105,9 +105,15 @@ class TaskCard:
 
     @property
     def training_split(self) -> str:
-        """The split to train on: the first that is in the mirror, else the first."""
-        root = Path(os.environ.get("EMBBERT_DATA") or ".", self.source)
-        return next((split for split in self.train if (root / f"{split}.parquet").is_file()), self.train[0])
+        """The split to train on: the first that is in the mirror, else the first.
+
+        Raises:
+            UsageError: there is a choice, and EMBBERT_DATA is set but names no folder.
+        """
+        if len(self.train) == 1:  # as that of every task that is read from files
+            return self.train[0]
+        found = (split for split in self.train if mirrored(self.source, split) is not None)
+        return next(found, self.train[0])
 
 
 @dataclass(frozen=True)

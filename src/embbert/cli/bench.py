@@ -1,6 +1,7 @@
 """`embbert bench`."""
 
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -47,10 +48,10 @@ def list_all(
 ) -> None:
     """List tasks, systems, and what results there are."""
     from embbert.bench import listing
-    from embbert.bench.tasks import all_cards, choose
+    from embbert.bench.tasks import all_cards
 
     cards = all_cards(tasks_file)
-    chosen = {name: cards[name] for name in choose(_names(tasks) or cards, cards, "task")}
+    chosen = {name: cards[name] for name in _chosen(tasks, cards, "task")}
     if duplicates:
         listing.print_duplicates(chosen)
         return
@@ -90,16 +91,11 @@ def run(
     from embbert.bench.cells import shard as part
     from embbert.bench.runner import matrix, run_cells
     from embbert.bench.systems import all_systems
-    from embbert.bench.tasks import all_cards, choose
+    from embbert.bench.tasks import all_cards
 
     number, shards = _shard(shard)
     cards, known = all_cards(tasks_file), all_systems(bases)
-    names = matrix(
-        cards,
-        choose(_names(tasks) or cards, cards, "task"),
-        choose(_names(systems) or known, known, "system"),
-        _seeds(seeds),
-    )
+    names = matrix(cards, _chosen(tasks, cards, "task"), _chosen(systems, known, "system"), _seeds(seeds))
     console = Console(stderr=True, soft_wrap=True)
     outcome = run_cells(
         part(names, number, shards),
@@ -167,13 +163,25 @@ def plot(
     from embbert.bench.cells import read_cells
     from embbert.bench.plots import draw, pictures
 
-    found = pictures(read_cells(results), cell or [], core=core, members=_names(family))
+    found = pictures(read_cells(results), cell or [], core=core, members=_names(family, "--family") or ())
     for path in draw(found, out):
         typer.echo(path)
 
 
-def _names(text: str | None) -> list[str]:
-    return [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def _chosen(text: str | None, known: Mapping[str, object], what: str) -> list[str]:
+    from embbert.bench.tasks import choose
+
+    names = _names(text, f"--{what}s")
+    return choose(known if names is None else names, known, what)
+
+
+def _names(text: str | None, option: str) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:  # often a variable that is not set, which must not stand for everything
+        raise UsageError(f"{option} names nothing: give names, as in {option} A,B, or leave it out")
+    return names
 
 
 def _seeds(text: str | None) -> list[int] | None:

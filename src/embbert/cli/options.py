@@ -17,11 +17,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 in_training = partial(typer.Option, rich_help_panel="Training")
 
-LearningRate = Annotated[float | None, in_training(metavar="X", help="Peak rate.")]
-WeightDecay = Annotated[float | None, in_training(metavar="X", help="On matrices.")]
-Dropout = Annotated[float | None, in_training(metavar="X", help="On vectors and attention.")]
 Seed = Annotated[int, in_training(metavar="N", help="Same seed, same model.")]
-PrecisionName = Annotated[str, typer.Option("--precision", help="Of products: auto, bf16 or float32.")]
+PrecisionName = Annotated[
+    str, typer.Option("--precision", help="Number format of matrix products: auto, bf16, float32.")
+]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Discard an unfinished training instead of resuming it.")
 ]

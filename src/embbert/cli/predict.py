@@ -1,6 +1,7 @@
 """`embbert predict`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated
 
@@ -44,13 +45,21 @@ def predict(
 def _arguments(
     texts: list[str], pairs: list[str] | None, wants_pair: bool
 ) -> Iterator[tuple[str, str | None]]:
-    if not wants_pair:
-        if pairs:
-            raise UsageError("this model reads single texts; leave --pair-text out")
-        return iter([(text, None) for text in texts])
-    if len(pairs or ()) != len(texts):
+    if not wants_pair and pairs:
+        raise UsageError("this model reads single texts; leave --pair-text out")
+    if wants_pair and len(pairs or ()) != len(texts):
         raise UsageError(f"this model reads pairs: {len(texts)} texts need as many --pair-text")
-    return iter(list(zip(texts, pairs or (), strict=True)))
+    _check("TEXT", texts)
+    _check("--pair-text", pairs or ())
+    return zip(texts, pairs or repeat(None, len(texts)), strict=True)
+
+
+def _check(name: str, texts: Sequence[str]) -> None:
+    for number, text in enumerate(texts, start=1):
+        # What Python makes of bytes that are no text.
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            remedy = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
+            raise DataError("not valid UTF-8", source=f"{name} {number}", remedy=remedy)
 
 
 def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
@@ -60,7 +69,8 @@ def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
         typer.echo("one text per line; end with Ctrl-D", err=True)
     for row, line in enumerate(sys.stdin.buffer, start=1):
         try:
-            text = line.decode("utf-8").rstrip("\r\n")
+            # The first line may begin with a byte order mark, which is no part of the text.
+            text = line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             remedy = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
             raise DataError("not valid UTF-8", source="stdin", row=row, remedy=remedy) from error

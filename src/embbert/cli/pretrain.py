@@ -13,12 +13,9 @@ import typer
 from embbert.cli.options import (
     PRESET_HELP,
     AsJson,
-    Dropout,
-    LearningRate,
     PrecisionName,
     Restart,
     Seed,
-    WeightDecay,
     given,
     in_training,
     precision_of,
@@ -26,6 +23,7 @@ from embbert.cli.options import (
     seconds_of,
     written,
 )
+from embbert.config.training import CONTINUED_RATE, PretrainConfig
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -93,11 +91,13 @@ def pretrain(
     ] = None,
     residual: Annotated[
         bool | None,
-        in_model("--residual/--no-residual", help="Keep a residual path; not if absent."),
+        in_model("--residual/--no-residual", help="Add a residual path; not if absent."),
     ] = None,
     causal_conv: Annotated[
         bool | None,
-        in_model("--causal-conv/--no-causal-conv", help="Kernels see the past only; not if absent."),
+        in_model(
+            "--causal-conv/--no-causal-conv", help="The convolution sees earlier tokens only; not if absent."
+        ),
     ] = None,
     pooling: Annotated[
         str | None,
@@ -108,26 +108,54 @@ def pretrain(
         str | None,
         in_training(metavar="T", help="End after this time, as 45m or 2h, schedule included."),
     ] = None,
-    length: Annotated[int | None, in_training(metavar="N", help="Tokens per row.")] = None,
+    length: Annotated[
+        int | None, in_training(metavar="N", help=f"Tokens per row; {PretrainConfig.length} if absent.")
+    ] = None,
     long_share: Annotated[
         float | None,
-        in_training(metavar="X", help="Last share, with rows of full length."),
+        in_training(
+            metavar="X",
+            help="Share of the training, at its end, with rows of --max-length tokens; "
+            f"{PretrainConfig.long_share} if absent.",
+        ),
     ] = None,
     batch_tokens: Annotated[
         int | None,
-        in_training(metavar="N", help="Per step, over all processes."),
+        in_training(
+            metavar="N", help=f"Per step, over all processes; {PretrainConfig.batch_tokens:,} if absent."
+        ),
     ] = None,
     micro_tokens: Annotated[
         int | None,
-        in_training(metavar="N", help="Per forward pass; gradients are added up."),
+        in_training(
+            metavar="N",
+            help=f"Per forward pass; gradients are added up; {PretrainConfig.micro_tokens:,} if absent.",
+        ),
     ] = None,
-    learning_rate: LearningRate = None,
-    warmup_steps: Annotated[int | None, in_training(metavar="N", help="Linear rise.")] = None,
-    weight_decay: WeightDecay = None,
-    dropout: Dropout = None,
+    learning_rate: Annotated[
+        float | None,
+        in_training(
+            metavar="X",
+            help=f"Peak rate; {PretrainConfig.learning_rate:g} if absent, {CONTINUED_RATE:g} with --base.",
+        ),
+    ] = None,
+    warmup_steps: Annotated[
+        int | None,
+        in_training(metavar="N", help=f"Steps of linear rise; {PretrainConfig.warmup_steps} if absent."),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        in_training(metavar="X", help=f"AdamW's, of matrices; {PretrainConfig.weight_decay} if absent."),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        in_training(metavar="X", help=f"On embeddings and attention; {PretrainConfig.dropout:g} if absent."),
+    ] = None,
     mask_share: Annotated[
         float | None,
-        in_training(metavar="X", help="Share of the tokens to predict."),
+        in_training(
+            metavar="X", help=f"Share of the tokens to predict; {PretrainConfig.mask_share} if absent."
+        ),
     ] = None,
     whole_words: Annotated[bool, in_training("--whole-words", help="Hide whole words.")] = False,
     pairs: Annotated[bool, in_training("--pairs", help="Predict next sentences as well.")] = False,
@@ -154,7 +182,6 @@ def pretrain(
     import json
 
     from embbert.bases import check_base_target, load_base
-    from embbert.config import PretrainConfig
     from embbert.data import open_corpus
 
     if boundary not in (None, "continuation", "none"):
@@ -181,7 +208,7 @@ def pretrain(
         "long_share": long_share,
         "batch_tokens": batch_tokens,
         "micro_tokens": micro_tokens,
-        "learning_rate": learning_rate,
+        "learning_rate": CONTINUED_RATE if learning_rate is None and base is not None else learning_rate,
         "warmup_steps": warmup_steps,
         "weight_decay": weight_decay,
         "dropout": dropout,

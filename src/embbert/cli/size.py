@@ -62,9 +62,7 @@ def _size(
         return
     paper = footprint.paper(config) if isinstance(config, BackboneConfig) else None
     deployed = footprint.deployed(config, outputs, max_length)
-    macs = {
-        n: footprint.macs(config, outputs, n) for n in size_board.TOKEN_COUNTS if n <= deployed.max_length
-    }
+    macs = {n: footprint.macs(config, outputs, n) for n in size_board.token_counts(deployed.max_length)}
     tables = _tokenizer(model, config)
     report = None
     if target is not None:

@@ -14,6 +14,11 @@ TOKEN_COUNTS = (16, 64, 256)
 LIST = "list"
 
 
+def token_counts(max_length: int) -> list[int]:
+    """Lengths of text whose work is shown: some that are usual, and the longest that is deployed."""
+    return sorted({n for n in TOKEN_COUNTS if n < max_length} | {max_length})
+
+
 def board_list() -> list[dict[str, Any]]:
     """Every known board with its figures, and in place of a source's key what it is, as JSON values."""
     from embbert.boards import boards
@@ -57,7 +62,6 @@ def board_report(
     missing = lacking(need, board)
     fits_at = longest(board, config, classes, tokenizer=tokenizer, **known)
     latin_at = longest(board, config, classes, tokenizer=tables["latin"], **known) if tables else None
-    counts = sorted({n for n in TOKEN_COUNTS if n < length} | {length})
     return {
         **_describe(board),
         "fits": not missing,
@@ -67,7 +71,7 @@ def board_report(
         "tokenizer_counted": tokenizer is not None,
         "longest_max_length": fits_at,
         "longest_max_length_latin": latin_at,
-        "estimates": [dataclasses.asdict(estimate(board, config, classes, n)) for n in counts],
+        "estimates": [dataclasses.asdict(estimate(board, config, classes, n)) for n in token_counts(length)],
         "estimated_with": {
             **dataclasses.asdict(CORES[board.core]),
             "clock_mhz": board.clock_mhz.value,

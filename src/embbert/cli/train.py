@@ -9,11 +9,9 @@ import typer
 from embbert.cli.options import (
     PRESET_HELP,
     AsJson,
-    Dropout,
     PrecisionName,
     Restart,
     Seed,
-    WeightDecay,
     bytes_of,
     given,
     in_training,
@@ -21,10 +19,11 @@ from embbert.cli.options import (
     reshaped,
     written,
 )
+from embbert.config import SCRATCH_LEARNING_RATE, TrainConfig
 from embbert.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from embbert.config import Score, Task, TrainConfig
+    from embbert.config import Score, Task
     from embbert.data import Columns, Examples
 
 ARCHITECTURES = ("embbert", "linear", "both", "auto")
@@ -104,40 +103,70 @@ def train(
     ] = None,
     residual: Annotated[
         bool | None,
-        in_scratch("--residual/--no-residual", help="Keep a residual path; not if absent."),
+        in_scratch("--residual/--no-residual", help="Add a residual path; not if absent."),
     ] = None,
     causal_conv: Annotated[
         bool | None,
-        in_scratch("--causal-conv/--no-causal-conv", help="Kernels see the past only; so if absent."),
+        in_scratch(
+            "--causal-conv/--no-causal-conv", help="The convolution sees earlier tokens only; so if absent."
+        ),
     ] = None,
-    epochs: Annotated[int | None, in_training(metavar="N", help="Most passes over the rows.")] = None,
+    epochs: Annotated[
+        int | None,
+        in_training(metavar="N", help=f"Most passes over the rows; {TrainConfig.epochs} if absent."),
+    ] = None,
     score: Annotated[
         str,
         in_training(metavar="METRIC", help="Chooses the epoch: accuracy, macro_f1, mcc; spearman, pearson."),
     ] = "auto",
     patience: Annotated[
         int | None,
-        in_training(metavar="N", help="Epochs without progress before the rate falls."),
+        in_training(
+            metavar="N",
+            help=f"Epochs without progress before the rate falls; {TrainConfig.patience} if absent.",
+        ),
     ] = None,
-    batch_size: Annotated[int | None, in_training(metavar="N", help="Rows per step.")] = None,
+    batch_size: Annotated[
+        int | None, in_training(metavar="N", help=f"Rows per step; {TrainConfig.batch_size} if absent.")
+    ] = None,
     learning_rate: Annotated[
         float | None,
-        in_training(metavar="X", help="Peak rate; 1e-3 from a base, 2e-3 from scratch."),
+        in_training(
+            metavar="X",
+            help=f"Peak rate; {TrainConfig.learning_rate:g} from a base, "
+            f"{SCRATCH_LEARNING_RATE:g} from scratch, if absent.",
+        ),
     ] = None,
     base_rate: Annotated[
         float | None,
-        in_training(metavar="X", help="Share of the rate that the backbone trains with."),
+        in_training(
+            metavar="X",
+            help=f"Share of the rate that the backbone trains with; {TrainConfig.base_rate:g} if absent.",
+        ),
     ] = None,
     layer_decay: Annotated[
         float | None,
-        in_training(metavar="X", help="That share falls by this factor per layer."),
+        in_training(
+            metavar="X",
+            help=f"That share falls by this factor per layer; {TrainConfig.layer_decay:g} if absent.",
+        ),
     ] = None,
-    dropout: Dropout = None,
+    dropout: Annotated[
+        float | None,
+        in_training(
+            metavar="X", help=f"On embeddings, attention and pooling; {TrainConfig.dropout} if absent."
+        ),
+    ] = None,
     token_dropout: Annotated[
         float | None,
-        in_training(metavar="X", help="Share of tokens hidden in training."),
+        in_training(
+            metavar="X", help=f"Share of tokens hidden in training; {TrainConfig.token_dropout} if absent."
+        ),
     ] = None,
-    weight_decay: WeightDecay = None,
+    weight_decay: Annotated[
+        float | None,
+        in_training(metavar="X", help=f"AdamW's, of matrices; {TrainConfig.weight_decay} if absent."),
+    ] = None,
     class_weights: Annotated[bool, in_training("--class-weights", help="Rare classes count more.")] = False,
     seed: Seed = 0,
     precision: PrecisionName = "auto",
@@ -149,7 +178,6 @@ def train(
 ) -> None:
     """Train, quantise and measure a model; an interrupted training is resumed by the same command."""
     from embbert.bases import SCRATCH, default_base
-    from embbert.config import SCRATCH_LEARNING_RATE, TrainConfig
     from embbert.data import Columns
     from embbert.store import check_target
 
@@ -233,7 +261,7 @@ def _refuse(arch: str, asked: dict[str, Any]) -> None:
         raise UsageError(f"{written(asked)} cannot be given with --arch {arch}")
 
 
-def _train_linear(asked: dict[str, Any], config: "TrainConfig") -> dict[str, Any]:
+def _train_linear(asked: dict[str, Any], config: TrainConfig) -> dict[str, Any]:
     """The linear model alone, which needs no torch."""
     from embbert.train.linear import LinearRequest, train_linear
 

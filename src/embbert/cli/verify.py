@@ -59,7 +59,7 @@ def verify(
         int | None,
         typer.Option(
             min=0,
-            help=f"For a core: of how many texts every operator is compared; {LAYERS} if not given. "
+            help=f"For a core: compare every operator for so many texts; {LAYERS} if absent. "
             "Tokens and logits are compared of all.",
         ),
     ] = None,

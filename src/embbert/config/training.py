@@ -13,6 +13,9 @@ Score = Literal["auto", "accuracy", "macro_f1", "mcc", "spearman", "pearson"]
 SEEDS = 1 << 63
 """What torch takes for one."""
 
+CONTINUED_RATE = 4e-3
+"""What `embbert pretrain --base` begins with: half of what a new model takes, as `embbert-base` was made."""
+
 SCRATCH_LEARNING_RATE = 2e-3
 """What `embbert train` begins with where nothing is known yet; weights of a base want to move less."""
 

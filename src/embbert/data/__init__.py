@@ -5,7 +5,6 @@ Nothing here loads torch; `datasets` and `pyarrow` are loaded only by the source
 
 from embbert.data.cards import TaskCard, task_card
 from embbert.data.corpus import Corpus, corpus_presets, open_corpus
-from embbert.data.decode import read_texts
 from embbert.data.examples import Columns, Examples
 from embbert.data.labels import encode_targets, label_names
 from embbert.data.readers import read_examples
@@ -22,7 +21,6 @@ __all__ = [
     "label_names",
     "open_corpus",
     "read_examples",
-    "read_texts",
     "sentences",
     "split_validation",
     "task_card",

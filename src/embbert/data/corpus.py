@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from embbert.data.corpus_files import ENDINGS, check_readable
 from embbert.data.corpus_part import Part
 from embbert.data.decode import check_file
-from embbert.data.hub import MIRROR
+from embbert.data.hub import mirror_folders, mirrored
 from embbert.data.table import nearest
 from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*){1,2}", re.ASCII)
 
@@ -144,14 +143,9 @@ def _files_in(folder: Path, source: str) -> tuple[Path, ...]:
 
 
 def _hub_part(source: str, hub_id: str, column: str, split: str, revision: str | None, rows: int) -> Part:
-    root = os.environ.get(MIRROR)
-    if root and not Path(root).is_dir():
-        raise UsageError(f"{MIRROR} names {root}, which is no folder: correct it or unset it")
-    files: Iterable[Path] = ()
-    if root:
-        folder = Path(root, hub_id)
-        one = folder / f"{split}.parquet"
-        files = [one] if one.is_file() else sorted(folder.glob(f"{split}-*.parquet"))
+    one = mirrored(hub_id, split)
+    shards = (sorted(folder.glob(f"{split}-*.parquet")) for folder in mirror_folders(hub_id))
+    files = [one] if one is not None else next(filter(None, shards), [])
     return Part(source, tuple(files), hub_id, column, split, revision, rows)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from embbert.data.corpus_files import text_of
 from embbert.data.hub import MIRROR
-from embbert.errors import DataError, MissingExtraError
+from embbert.errors import DataError, MissingExtraError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +42,11 @@ def stream_rows(source: str, column: str, split: str, revision: str | None) -> I
     except DataError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the network, the hub or its cache raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        where = os.environ.get(MIRROR) or "not set"
+        looked = f"nor under {MIRROR} ({os.environ.get(MIRROR) or 'not set'})"
         raise DataError(
-            f"the hub stopped after {row} rows: {reason}"
+            f"the hub stopped after {row} rows: {reason(error)}"
             if row
-            else f"is neither here nor under {MIRROR} ({where}), and the hub did not give it: {reason}",
+            else f"is neither here {looked}, and the hub did not give it: {reason(error)}",
             source=label,
             row=row + 1 if row else None,
             remedy=f"Check the name and the network, or put {source}/{split}.parquet into a folder that the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embbert.data.table import nearest
-from embbert.errors import DataError, MissingExtraError
+from embbert.errors import DataError, MissingExtraError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,9 +69,8 @@ def parquet_texts(path: Path, column: str) -> Iterator[str]:
 
 
 def _damaged(path: Path, error: Exception, row: int | None = None) -> DataError:
-    fault = (str(error).splitlines() or [type(error).__name__])[0]
     return DataError(
-        f"is not a Parquet file, or a damaged one: {fault}",
+        f"is not a Parquet file, or a damaged one: {reason(error)}",
         source=str(path),
         row=row,
         remedy="Write or copy the file anew, with texts in UTF-8.",

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from embbert.data.table import nearest
 from embbert.errors import DataError
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
 
 # The marks of UTF-32 begin like those of UTF-16, so they are looked for first.
 _MARKS = (
@@ -87,22 +83,6 @@ def decode(data: bytes, source: str) -> str:
             row=_line(data, error.start),
             remedy=f"If it is Latin-1:  {_iconv('latin1', source)}",
         ) from None
-
-
-def read_texts(stream: BinaryIO, source: str = "stdin") -> list[str]:
-    """Plain lines, one text each, without their line ends (LF or CRLF); blank lines stay, as "".
-
-    Args:
-        stream: binary, for example `sys.stdin.buffer`.
-        source: for messages.
-
-    Raises:
-        DataError: the bytes are not UTF-8; the message names the line.
-    """
-    lines = decode(stream.read(), source).split("\n")
-    if not lines[-1]:
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
 
 
 def _iconv(encoding: str, source: str) -> str:

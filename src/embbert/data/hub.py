@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from embbert.data.cards import known_sources, task_card
 from embbert.data.table import Table, nearest, refuse_duplicates
 from embbert.data.tabular import read_parquet
-from embbert.errors import DataError, MissingExtraError, UsageError
+from embbert.errors import DataError, MissingExtraError, UsageError, reason
 
 if TYPE_CHECKING:
     from embbert.data.cards import TaskCard
@@ -40,7 +40,7 @@ def read_hub(source: str, split: str) -> Table:
     name = _split_name(card, source, split)
     label = f"{source}:{name}"
     hidden = None if card is None else _HIDDEN_LABEL
-    path = _mirrored(source, card, name)
+    path = mirrored(source, name)
     if path is not None:
         return read_parquet(path, label, hidden_label=hidden)
     if Path(source).is_dir():
@@ -50,6 +50,39 @@ def read_hub(source: str, split: str) -> Table:
             remedy=f"Name a file inside it, or set {MIRROR} to the folder that holds {source}.",
         )
     return _download(source, card, name, label, hidden)
+
+
+def mirrored(source: str, split: str) -> Path | None:
+    """The file of the mirror that holds a split, or None, as always where EMBBERT_DATA is unset or empty.
+
+    Args:
+        source: a hub id "owner/name[/config]"; a configuration that its task card knows may be left out.
+        split: the hub's own name of the split.
+
+    Raises:
+        UsageError: EMBBERT_DATA is set but names no folder.
+    """
+    files = [folder / f"{split}.parquet" for folder in mirror_folders(source)]
+    return next((file for file in files if file.is_file()), None)
+
+
+def mirror_folders(source: str) -> list[Path]:
+    """Where the mirror may hold a hub data set, in order; none where EMBBERT_DATA is unset or empty.
+
+    Raises:
+        UsageError: EMBBERT_DATA is set but names no folder.
+    """
+    root = os.environ.get(MIRROR)
+    if not root:
+        return []
+    if not Path(root).is_dir():
+        raise UsageError(f"{MIRROR} names {root}, which is no folder: correct it or unset it")
+    folders = [Path(root, source)]
+    card = task_card(source)
+    if card is not None and card.config is not None:
+        owner, name = source.split("/")[:2]
+        folders += [Path(root, owner, name), Path(root, owner, name, card.config)]
+    return folders
 
 
 def _split_name(card: TaskCard | None, source: str, split: str) -> str:
@@ -63,20 +96,6 @@ def _split_name(card: TaskCard | None, source: str, split: str) -> str:
         source=source,
         remedy="Hold rows out of its train split.",
     )
-
-
-def _mirrored(source: str, card: TaskCard | None, split: str) -> Path | None:
-    root = os.environ.get(MIRROR)
-    if not root:
-        return None
-    if not Path(root).is_dir():
-        raise UsageError(f"{MIRROR} names {root}, which is no folder: correct it or unset it")
-    folders = [Path(root, source)]
-    if card is not None and card.config is not None:
-        owner, name = source.split("/")[:2]
-        folders += [Path(root, owner, name), Path(root, owner, name, card.config)]
-    files = [folder / f"{split}.parquet" for folder in folders]
-    return next((file for file in files if file.is_file()), None)
 
 
 def _download(source: str, card: TaskCard | None, split: str, label: str, hidden: int | None) -> Table:
@@ -96,9 +115,8 @@ def _download(source: str, card: TaskCard | None, split: str, label: str, hidden
         dataset: Any = datasets.load_dataset(f"{owner}/{name}", *config, split=split)
     except Exception as error:  # noqa: BLE001 - whatever the network, the hub or its cache raise
         suggestion = "" if card is not None else nearest(source, known_sources())
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"is neither a file here {looked}, and the hub did not give it: {reason}{suggestion}",
+            f"is neither a file here {looked}, and the hub did not give it: {reason(error)}{suggestion}",
             source=label,
             remedy=f"Check the name and the network, or put {source}/{split}.parquet into a folder that the "
             f"environment variable {MIRROR} names.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from embbert.data.decode import check_file
 from embbert.data.table import Table, refuse_duplicates
-from embbert.errors import DataError, MissingExtraError
+from embbert.errors import DataError, MissingExtraError, reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def read_parquet(path: Path, source: str, *, hidden_label: int | None = None) ->
             table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"is not a Parquet file, or a damaged one: {str(error).splitlines()[0]}",
+            f"is not a Parquet file, or a damaged one: {reason(error)}",
             source=str(path),
             remedy="Write or copy the file anew; a text file needs the ending .csv, .tsv or .jsonl.",
         ) from None

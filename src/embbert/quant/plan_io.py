@@ -67,7 +67,7 @@ def plan_from_arrays(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, 
         raise ModelError(
             f"quant.json has format {document.get('format')!r}, "
             f"this version reads {FORMAT} and {NGRAM_FORMAT}; "
-            "make it again with  embbert quantize"
+            "make it again with  embbert quantize MODEL --calibrate TRAINING-DATA"
         )
     left = set(arrays)
     stages = []

@@ -206,8 +206,8 @@ def chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[begin:]
 
 
-def learn_alphabet(texts: Iterable[str], *, least: int = 2) -> frozenset[str]:
-    """The characters that occur at least so often, the most frequent if there are too many.
+def learn_alphabet(texts: Iterable[str]) -> frozenset[str]:
+    """The characters that occur at least twice, the most frequent if there are too many.
 
     Raises:
         DataError: there is none.
@@ -215,7 +215,7 @@ def learn_alphabet(texts: Iterable[str], *, least: int = 2) -> frozenset[str]:
     counts = Counter(normalized_characters(texts))
     del counts[" "]
     usual = sorted(
-        (character for character, count in counts.items() if count >= least and not is_reordered(character)),
+        (character for character, count in counts.items() if count >= 2 and not is_reordered(character)),
         key=lambda character: (-counts[character], character),
     )
     if not usual:

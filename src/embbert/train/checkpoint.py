@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from embbert.errors import ModelError, UsageError
+from embbert.errors import ModelError, UsageError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +62,8 @@ def read_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
             raise ValueError(f"it has format {stored['format']!r}, not {FORMAT}")
         former, state = dict(stored["settings"]), dict(stored["state"])
     except DAMAGE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{path} cannot be resumed from ({reason})\n  add --restart to train from the beginning"
+            f"{path} cannot be resumed from ({reason(error)})\n  add --restart to train from the beginning"
         ) from error
     for name in sorted(former.keys() | settings.keys()):
         if former.get(name) != settings.get(name):

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from embbert.errors import EmbbertError, ModelError
+from embbert.errors import EmbbertError, ModelError, reason
 from embbert.models.backbone import decays
 from embbert.models.heads import SequenceModel, load_arrays, to_arrays
 from embbert.train.batches import Buckets, epoch_seed
@@ -197,8 +197,7 @@ class _Run:
             self.best = None if state["best"] is None else self.history[state["best"] - 1]
             self.best_weights = dict(state["best_weights"])
         except (RuntimeError, ValueError, KeyError, TypeError, IndexError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"{source} cannot be resumed from ({reason})\n  add --restart") from error
+            raise ModelError(f"{source} cannot be resumed from ({reason(error)})\n  add --restart") from error
 
     def result(self) -> Fit:
         """The best epoch's model."""

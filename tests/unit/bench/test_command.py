@@ -39,6 +39,31 @@ def test_tasks_and_systems_are_listed(cli, own_tasks):
     assert "imdb" not in cli("bench", "ls", "--tasks", "rte").out
 
 
+def test_tasks_whose_rows_are_in_the_mirror_are_told(cli, tmp_path, monkeypatch):
+    mirror = tmp_path / "mirror"
+    names = ("dair-ai/emotion/split/train", "fancyzhx/ag_news/train_partial", "benayas/snips/split/train")
+    for name in names:
+        path = mirror / f"{name}.parquet"
+        path.parent.mkdir(parents=True)
+        path.touch()
+
+    def where():
+        out = cli("bench", "ls", "--tasks", "snips,emotion,ag_news").out
+        rows = [[cell.strip() for cell in line.split("│")] for line in out.splitlines()]
+        return {row[2]: row[6] for row in rows if len(row) > 6}
+
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("EMBBERT_DATA", str(mirror))
+    assert where() == {"snips": "hub", "emotion": "here", "ag_news": "here, train_partial"}
+    # Unset, there is no mirror: the rows are not looked for where the command happens to be run.
+    monkeypatch.delenv("EMBBERT_DATA")
+    monkeypatch.chdir(mirror)
+    assert where() == dict.fromkeys(("snips", "emotion", "ag_news"), "hub")
+    monkeypatch.setenv("EMBBERT_DATA", str(mirror / "gone"))
+    done = cli("bench", "ls")
+    assert (done.code, "which is no folder: correct it or unset it" in done.err) == (2, True)
+
+
 def test_results_are_listed(cli, results):
     (results / "rte.dummy.0.error.txt").write_text("x")
     done = cli("bench", "ls", results, "--tasks", "snips")
@@ -91,6 +116,7 @@ def test_a_family_and_instructions_are_drawn_if_asked_for(cli, results, tmp_path
     ]
     done = cli("bench", "plot", results, "-o", tmp_path / "q", "--family", "small")
     assert (done.code, (tmp_path / "q").exists()) == (2, False)
+    assert "--family names nothing" in cli("bench", "plot", results, "-o", "q", "--family", "").err
     assert "--family takes the names of two systems or more" in done.err
     assert "no core is called 'm4'" in cli("bench", "plot", results, "-o", "q", "--core", "m4").err
 
@@ -99,6 +125,10 @@ def test_a_family_and_instructions_are_drawn_if_asked_for(cli, results, tmp_path
     ("line", "code", "message"),
     [
         (["run", "-o", "x", "--tasks", "snps"], 2, "no task is called 'snps' (did you mean 'snips'?)"),
+        (["run", "-o", "x", "--tasks", "", "--time-budget", "0s"], 2, "--tasks names nothing: give names"),
+        (["run", "-o", "x", "--tasks", " , ", "--time-budget", "0s"], 2, "--tasks names nothing"),
+        (["run", "-o", "x", "--systems", "", "--time-budget", "0s"], 2, "--systems names nothing"),
+        (["ls", "--tasks", ""], 2, "--tasks names nothing"),
         (["run", "-o", "x", "--systems", "bert"], 2, "no system is called 'bert'"),
         (["run", "-o", "x", "--seeds", "0;1"], 2, "--seeds are whole numbers such as 0,1,2, not '0;1'"),
         (["run", "-o", "x", "--shard", "3/2"], 2, "--shard is a part such as 1/2 or 2/2, not '3/2'"),

@@ -63,3 +63,6 @@ def test_results_that_cannot_be_drawn(cell, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be a folder of plots"):
         draw(pictures([cell()]), tmp_path / "file")
+    (tmp_path / "bytes-shared.png").mkdir()
+    with pytest.raises(UsageError, match="cannot be a folder of plots: Is a directory"):
+        draw(pictures([cell()]), tmp_path)

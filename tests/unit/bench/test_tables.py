@@ -1,5 +1,6 @@
 """The arithmetic of the tables, by hand; the paper's figures add up to the paper's averages."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from math import sqrt
 
@@ -225,6 +226,12 @@ class Reader(HTMLParser):
     def handle_data(self, data):
         if self.open and self.open[-1] in ("td", "th"):
             self.rows[-1].append(data)
+
+
+def test_the_page_names_commits_and_whether_the_sources_differed(cell):
+    commits = (None, "a" * 40, "a" * 39 + "b", "a" * 40 + "+")
+    made = [replace(cell(seed=seed), commit=commit) for seed, commit in enumerate(commits)]
+    assert f"; {'a' * 12}, {'a' * 12}+, no commit;" in page(made)
 
 
 def test_the_page_needs_nothing_else_and_has_both_tables(cell):

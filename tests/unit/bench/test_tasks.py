@@ -72,6 +72,21 @@ def test_the_whole_training_split_is_preferred_to_a_part(tmp_path, monkeypatch):
     assert card.training_split == "train"
 
 
+def test_without_a_mirror_the_first_training_split_is_taken(tmp_path, monkeypatch):
+    card, folder = CARDS["ag_news"], tmp_path / "fancyzhx" / "ag_news"
+    folder.mkdir(parents=True)
+    (folder / "train_partial.parquet").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMBBERT_DATA", "")
+    assert card.training_split == "train"
+    monkeypatch.delenv("EMBBERT_DATA")
+    assert card.training_split == "train"
+    monkeypatch.setenv("EMBBERT_DATA", str(tmp_path / "gone"))
+    assert CARDS["snips"].training_split == "train"
+    with pytest.raises(UsageError, match=r"EMBBERT_DATA names .*gone, which is no folder"):
+        _ = card.training_split
+
+
 def test_own_cards_stand_beside_the_shipped_ones(own_tasks):
     cards = all_cards(own_tasks)
     assert list(cards)[:16] == list(CARDS)

@@ -58,6 +58,22 @@ def test_standard_input_is_answered_line_by_line(cli, model):
     assert not done.err
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(cli, model):
+    mark = "\ufeff".encode()
+    done = cli("predict", model, stdin=mark + b"lights on\n" + mark + b"music\n")
+    assert [line.split("\t")[2] for line in done.out.splitlines()] == ["lights on", "\ufeffmusic"]
+
+
+def test_arguments_that_are_no_text_are_refused_by_their_place(cli, model, pair_model):
+    # What Python makes of the byte 0xE9 in a command line.
+    done = cli("predict", model, "lights", "caf\udce9", "--json")
+    assert (done.code, done.out) == (3, "")
+    assert "TEXT 2: not valid UTF-8\n  Convert it" in done.err
+    done = cli("predict", pair_model, "lights", "--pair-text", "caf\udce9")
+    assert (done.code, done.out) == (3, "")
+    assert "--pair-text 1: not valid UTF-8" in done.err
+
+
 def test_no_lines_no_answers(cli, model):
     done = cli("predict", model, stdin=b"")
     assert (done.code, done.out, done.err) == (0, "", "")

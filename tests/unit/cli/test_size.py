@@ -40,6 +40,16 @@ def test_json_holds_every_number(cli):
     assert not done.err
 
 
+@pytest.mark.parametrize(("length", "counts"), [(8, [8]), (16, [16]), (24, [16, 24]), (256, [16, 64, 256])])
+def test_work_is_told_of_the_longest_text_too(cli, length, counts):
+    line = ["size", "embbert", "--max-length", length]
+    work = {str(n): footprint.macs(preset("embbert"), 2, n) for n in counts}
+    assert json.loads(cli(*line, "--json").out)["macs"] == work
+    last = cli(*line).out.splitlines()[-1]
+    assert last.startswith("Multiply-accumulates: ")
+    assert [part.split(" at ")[1] for part in last.rstrip(".").split(", ")] == [f"{n} tokens" for n in counts]
+
+
 def test_a_folder_brings_its_own_shape(cli, model):
     folder = load_model(model)
     result = json.loads(cli("size", model, "--json").out)

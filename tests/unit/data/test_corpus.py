@@ -298,6 +298,8 @@ def test_the_mirror_goes_first(hub, monkeypatch, tmp_path):
     monkeypatch.setenv("EMBBERT_DATA", str(mirror))
     assert documents("me/one", "me/many") == ["a", "b", "c"]
     assert documents("me/many/part", split="test") == ["d"]
+    parquet(mirror / "dair-ai/emotion/split/train-00000-of-00001.parquet", text=["f"])
+    assert documents("dair-ai/emotion") == ["f"]
     assert [text.count("\n") for text in documents("bookcorpus")] == [511, 87]
     assert hub.calls == []
     hub.rows = [{"text": "e"}]

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import codecs
-import io
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embbert.data import read_texts
 from embbert.data.decode import decode
 from embbert.data.readers import read_examples
 from embbert.errors import DataError
@@ -68,21 +66,11 @@ def test_any_bytes_are_text_or_refused_where_python_refuses_them(data):
             assert decode(data, "x") == expected
 
 
-def test_plain_lines_keep_everything_but_their_ends():
-    stream = io.BytesIO("a \r\n\n  b\rc\u2028d\né".encode())
-    assert read_texts(stream) == ["a ", "", "  b\rc\u2028d", "é"]
-
-
-@pytest.mark.parametrize(("data", "lines"), [(b"", []), (b"\n", [""]), (b"a\n", ["a"]), (b"a", ["a"])])
-def test_a_last_line_end_starts_no_line(data, lines):
-    assert read_texts(io.BytesIO(data)) == lines
-
-
-def test_plain_lines_in_another_encoding_are_refused():
+def test_standard_input_is_converted_into_a_file():
     with pytest.raises(
         DataError, match="stdin, row 2: the text is not UTF-8: byte 0xE9 at byte offset 2"
     ) as caught:
-        read_texts(io.BytesIO(b"a\n\xe9\n"))
+        decode(b"a\n\xe9\n", "stdin")
     assert caught.value.remedy == "If it is Latin-1:  iconv -f latin1 -t utf-8 FILE > utf8-FILE"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from embbert.data import Columns, task_card
 from embbert.data.cards import known_sources
+from embbert.data.hub import mirrored
 from embbert.data.readers import read_examples
 from embbert.errors import DataError, MissingExtraError, UsageError
 
@@ -92,6 +93,17 @@ def test_sets_without_a_card_are_read_by_their_names_and_splits(mirror):
 def test_a_cards_configuration_may_be_left_out_in_id_and_mirror(mirror, folder, source):
     mirror(f"{folder}/validation", text=["a"], label=[3])
     assert read_examples(source, split="validation").targets == ("3",)
+
+
+def test_a_split_is_found_where_the_mirror_holds_it(mirror, tmp_path, monkeypatch):
+    mirror("dair-ai/emotion/split/train", text=["a"])
+    mirror("me/own/train", text=["a"])
+    assert mirrored("dair-ai/emotion", "train") == tmp_path / "dair-ai/emotion/split/train.parquet"
+    assert mirrored("me/own", "train") == tmp_path / "me/own/train.parquet"
+    assert mirrored("me/own", "test") is None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EMBBERT_DATA")
+    assert mirrored("me/own", "train") is None
 
 
 def test_glue_is_tested_on_the_rows_that_have_labels(mirror):

@@ -107,6 +107,14 @@ def test_folder_names_are_no_columns(tmp_path):
     assert read_examples(str(folder / "a.parquet")).targets == ("y",)
 
 
+def test_damage_without_a_message_has_a_name(put, monkeypatch):
+    def fail(path):
+        raise OSError
+
+    monkeypatch.setattr(pq, "ParquetFile", fail)
+    assert "not a Parquet file, or a damaged one: OSError\n" in refusal(put("a.parquet", b"x"))
+
+
 def test_without_pyarrow_the_install_line_is_named(parquet, monkeypatch):
     path = parquet(text=["a"], label=["x"])
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from embbert.errors import EmbbertError, ModelError
+from embbert.errors import EmbbertError, ModelError, reason
 from embbert.models.backbone import decays
 from embbert.models.pretraining import Losses, PretrainingModel
 from embbert.train.checkpoint import read_checkpoint, write_checkpoint
@@ -251,8 +251,7 @@ class _Run:
             self.best_loss = float(state["best_loss"])
             self.history = [Point(**point) for point in state["history"]]
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"{source} cannot be resumed from ({reason})\n  add --restart") from error
+            raise ModelError(f"{source} cannot be resumed from ({reason(error)})\n  add --restart") from error
 
     def result(self) -> Pretrained:
         """The model as it is."""

@@ -14,8 +14,6 @@ from embbert.errors import DataError, ModelError
 from embbert.files import flush_folder, json_bytes
 from embbert.train.lock import locked
 from embbert.train.pretraining.encoder import Encoder
-from embbert.train.pretraining.holdout import hold_out
-from embbert.train.pretraining.sample import sample_texts
 from embbert.train.pretraining.shard_files import ShardWriter, open_shards
 from embbert.train.pretraining.stream import DOCUMENT, SENTENCE
 
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from embbert.data import Corpus
     from embbert.text import Tokenizer
     from embbert.train.pretraining.stream import Stream
-
-__all__ = ["SHARD_TOKENS", "hold_out", "sample_texts", "shard_corpus"]
 
 FORMAT = 1
 """Counts up when the same text and tokenizer would give other shards, say by another rule for sentences."""
@@ -46,7 +42,6 @@ def shard_corpus(
     cache: Path,
     *,
     say: Callable[[str], None],
-    advance: Callable[[int], None] | None = None,
 ) -> Stream:
     """The tokens of a corpus, sentence by sentence; tokenised now, or found in the cache.
 
@@ -59,7 +54,6 @@ def shard_corpus(
         tokenizer: gives the ids.
         cache: a folder; made if it is not there.
         say: is told in a line what is about to take long, and what was wrong with the cache.
-        advance: is told now and then how many more tokens there are.
 
     Returns:
         Read-only memory maps, without special tokens. A document stands in one shard, if one can hold it; a
@@ -92,7 +86,7 @@ def shard_corpus(
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir()
             try:
-                _make(fresh, corpus, tokenizer, made_from, advance)
+                _make(fresh, corpus, tokenizer, made_from)
                 fresh.rename(folder)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
@@ -111,7 +105,6 @@ def _make(
     corpus: Corpus,
     tokenizer: Tokenizer,
     made_from: Mapping[str, Any],
-    advance: Callable[[int], None] | None,
 ) -> None:
     encoder = Encoder(tokenizer)
     total = 0
@@ -120,8 +113,6 @@ def _make(
             batch = _tokenise(documents, encoder)
             writer.add(*batch)
             total += len(batch.tokens)
-            if advance is not None:
-                advance(len(batch.tokens))
         if not total:
             raise DataError(
                 "the tokenizer knows nothing of the text, or there is none",
