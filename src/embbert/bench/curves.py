@@ -14,10 +14,13 @@ _COLORS = 10
 
 
 def curves_of(task: str, cells: Sequence[Cell]) -> dict[str, list[tuple[float, ...]]]:
-    """Curves of a task by system, one per seed, in %; systems without epochs are absent."""
+    """Curves of a task by system, one per seed, in %.
+
+    Systems without epochs are absent, and so is EmbBERT with n-grams: its epochs are EmbBERT's alone.
+    """
     found: dict[str, list[tuple[float, ...]]] = {}
     for cell in cells:
-        if cell.task == task and cell.curve:
+        if cell.task == task and cell.curve and "both" not in cell.settings:
             found.setdefault(cell.system, []).append(tuple(100 * score for score in cell.curve))
     return found
 

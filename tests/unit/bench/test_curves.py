@@ -14,6 +14,7 @@ def test_systems_without_epochs_have_no_curve(cell):
         cell(system="a", curve=(0.5, 0.75)),
         cell(system="a", seed=1, curve=(0.25,)),
         cell(system="b"),
+        cell(system="c", curve=(0.5,), settings={"both": {"share": 0.5}}),
         cell("limit", "a", curve=(0.1,)),
     ]
     assert curves_of("snips", made) == {"a": [(50.0, 75.0), (25.0,)]}
