@@ -10,6 +10,7 @@ import folders
 from embbert.cli import run
 from embbert.cli.pretrain import _count, _seconds
 from embbert.config import PretrainConfig, preset
+from embbert.config.training import CONTINUED_RATE
 from embbert.errors import UsageError
 from embbert.train import pretrain as module
 from pretraining import write_text
@@ -118,6 +119,9 @@ def test_a_base_brings_shape_and_vocabulary(text, tmp_path, asked):
     assert run(line) == 0
     assert asked[0].model == base.config
     assert asked[0].base.path == base.path
+    assert asked[0].config.learning_rate == CONTINUED_RATE < PretrainConfig().learning_rate
+    assert run([*line, "--learning-rate", "1e-3"]) == 0
+    assert asked[1].config.learning_rate == 1e-3
 
 
 @pytest.mark.parametrize(
