@@ -17,6 +17,14 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 in_training = partial(typer.Option, rich_help_panel="Training")
 
+
+def tuned(what: str, default: float) -> Any:  # noqa: ANN401 - as typer.Option
+    """An option of training that may be left out: what it sets, and what it is then."""
+    return in_training(
+        metavar="N" if isinstance(default, int) else "X", help=f"{what}; {default:,g} if absent."
+    )
+
+
 Seed = Annotated[int, in_training(metavar="N", help="Same seed, same model.")]
 PrecisionName = Annotated[
     str, typer.Option("--precision", help="Number format of matrix products: auto, bf16, float32.")

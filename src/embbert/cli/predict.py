@@ -9,6 +9,8 @@ import typer
 
 from embbert.errors import DataError, UsageError
 
+TO_UTF8 = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
+
 
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
@@ -58,8 +60,7 @@ def _check(name: str, texts: Sequence[str]) -> None:
     for number, text in enumerate(texts, start=1):
         # What Python makes of bytes that are no text.
         if any("\ud800" <= character <= "\udfff" for character in text):
-            remedy = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
-            raise DataError("not valid UTF-8", source=f"{name} {number}", remedy=remedy)
+            raise DataError("not valid UTF-8", source=f"{name} {number}", remedy=TO_UTF8)
 
 
 def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
@@ -72,8 +73,7 @@ def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
             # The first line may begin with a byte order mark, which is no part of the text.
             text = line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            remedy = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
-            raise DataError("not valid UTF-8", source="stdin", row=row, remedy=remedy) from error
+            raise DataError("not valid UTF-8", source="stdin", row=row, remedy=TO_UTF8) from error
         if not wants_pair:
             yield text, None
             continue

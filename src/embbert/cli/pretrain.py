@@ -21,6 +21,7 @@ from embbert.cli.options import (
     precision_of,
     reshaped,
     seconds_of,
+    tuned,
     written,
 )
 from embbert.config.training import CONTINUED_RATE, PretrainConfig
@@ -108,29 +109,20 @@ def pretrain(
         str | None,
         in_training(metavar="T", help="End after this time, as 45m or 2h, schedule included."),
     ] = None,
-    length: Annotated[
-        int | None, in_training(metavar="N", help=f"Tokens per row; {PretrainConfig.length} if absent.")
-    ] = None,
+    length: Annotated[int | None, tuned("Tokens per row", PretrainConfig.length)] = None,
     long_share: Annotated[
         float | None,
-        in_training(
-            metavar="X",
-            help="Share of the training, at its end, with rows of --max-length tokens; "
-            f"{PretrainConfig.long_share} if absent.",
+        tuned(
+            "Share of the training, at its end, with rows of --max-length tokens", PretrainConfig.long_share
         ),
     ] = None,
     batch_tokens: Annotated[
         int | None,
-        in_training(
-            metavar="N", help=f"Per step, over all processes; {PretrainConfig.batch_tokens:,} if absent."
-        ),
+        tuned("Per step, over all processes", PretrainConfig.batch_tokens),
     ] = None,
     micro_tokens: Annotated[
         int | None,
-        in_training(
-            metavar="N",
-            help=f"Per forward pass; gradients are added up; {PretrainConfig.micro_tokens:,} if absent.",
-        ),
+        tuned("Per forward pass; gradients are added up", PretrainConfig.micro_tokens),
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -141,21 +133,19 @@ def pretrain(
     ] = None,
     warmup_steps: Annotated[
         int | None,
-        in_training(metavar="N", help=f"Steps of linear rise; {PretrainConfig.warmup_steps} if absent."),
+        tuned("Steps of linear rise", PretrainConfig.warmup_steps),
     ] = None,
     weight_decay: Annotated[
         float | None,
-        in_training(metavar="X", help=f"AdamW's, of matrices; {PretrainConfig.weight_decay} if absent."),
+        tuned("AdamW's, of matrices", PretrainConfig.weight_decay),
     ] = None,
     dropout: Annotated[
         float | None,
-        in_training(metavar="X", help=f"On embeddings and attention; {PretrainConfig.dropout:g} if absent."),
+        tuned("On embeddings and attention", PretrainConfig.dropout),
     ] = None,
     mask_share: Annotated[
         float | None,
-        in_training(
-            metavar="X", help=f"Share of the tokens to predict; {PretrainConfig.mask_share} if absent."
-        ),
+        tuned("Share of the tokens to predict", PretrainConfig.mask_share),
     ] = None,
     whole_words: Annotated[bool, in_training("--whole-words", help="Hide whole words.")] = False,
     pairs: Annotated[bool, in_training("--pairs", help="Predict next sentences as well.")] = False,

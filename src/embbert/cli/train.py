@@ -17,6 +17,7 @@ from embbert.cli.options import (
     in_training,
     precision_of,
     reshaped,
+    tuned,
     written,
 )
 from embbert.config import SCRATCH_LEARNING_RATE, TrainConfig
@@ -113,7 +114,7 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        in_training(metavar="N", help=f"Most passes over the rows; {TrainConfig.epochs} if absent."),
+        tuned("Most passes over the rows", TrainConfig.epochs),
     ] = None,
     score: Annotated[
         str,
@@ -121,14 +122,9 @@ def train(
     ] = "auto",
     patience: Annotated[
         int | None,
-        in_training(
-            metavar="N",
-            help=f"Epochs without progress before the rate falls; {TrainConfig.patience} if absent.",
-        ),
+        tuned("Epochs without progress before the rate falls", TrainConfig.patience),
     ] = None,
-    batch_size: Annotated[
-        int | None, in_training(metavar="N", help=f"Rows per step; {TrainConfig.batch_size} if absent.")
-    ] = None,
+    batch_size: Annotated[int | None, tuned("Rows per step", TrainConfig.batch_size)] = None,
     learning_rate: Annotated[
         float | None,
         in_training(
@@ -139,33 +135,23 @@ def train(
     ] = None,
     base_rate: Annotated[
         float | None,
-        in_training(
-            metavar="X",
-            help=f"Share of the rate that the backbone trains with; {TrainConfig.base_rate:g} if absent.",
-        ),
+        tuned("Share of the rate that the backbone trains with", TrainConfig.base_rate),
     ] = None,
     layer_decay: Annotated[
         float | None,
-        in_training(
-            metavar="X",
-            help=f"That share falls by this factor per layer; {TrainConfig.layer_decay:g} if absent.",
-        ),
+        tuned("That share falls by this factor per layer", TrainConfig.layer_decay),
     ] = None,
     dropout: Annotated[
         float | None,
-        in_training(
-            metavar="X", help=f"On embeddings, attention and pooling; {TrainConfig.dropout} if absent."
-        ),
+        tuned("On embeddings, attention and pooling", TrainConfig.dropout),
     ] = None,
     token_dropout: Annotated[
         float | None,
-        in_training(
-            metavar="X", help=f"Share of tokens hidden in training; {TrainConfig.token_dropout} if absent."
-        ),
+        tuned("Share of tokens hidden in training", TrainConfig.token_dropout),
     ] = None,
     weight_decay: Annotated[
         float | None,
-        in_training(metavar="X", help=f"AdamW's, of matrices; {TrainConfig.weight_decay} if absent."),
+        tuned("AdamW's, of matrices", TrainConfig.weight_decay),
     ] = None,
     class_weights: Annotated[bool, in_training("--class-weights", help="Rare classes count more.")] = False,
     seed: Seed = 0,
