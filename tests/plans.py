@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 import factory
 from embbert.emit.c99 import runtime_files
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from embbert.emit.render import Weights
     from embbert.quant.spec import Op, Plan
 
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+COMPILERS = [
+    pytest.param(name, marks=pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed"))
+    for name in ("gcc", "clang")
+]
 
 
 def wild_plan(seed: int, **changes: object) -> Plan:

@@ -17,6 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import embbert
 from mutation.bench import copy_runtime
 from mutation.c_mutants import c_mutants
@@ -175,9 +177,19 @@ def _run(files: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:
     def listed(mutant: Mutant) -> bool:
         return (mutant.file, mutant.before, mutant.after, mutant.nth) in shown
 
+    sound: set[tuple[str, ...]] = set()
+
+    def killed(mutant: Mutant, tests: Sequence[str]) -> str | None:
+        if tuple(tests) not in sound:  # tests that fail anyway kill nothing
+            failing = _failing(tree, tests)
+            if failing is not None:
+                raise RuntimeError(f"without any change fails {failing}")
+            sound.add(tuple(tests))
+        return _pytest(tree, mutant, tests)
+
     def killer(mutant: Mutant) -> str | None:
         if not mutant.file.startswith(RUNTIME):
-            return _pytest(tree, mutant, PYTHON_TESTS[mutant.file])
+            return killed(mutant, PYTHON_TESTS[mutant.file])
         if not kill_c:
             sys.stderr.write("compiling the true programs\n")
             runtime = copy_runtime(tree / RUNTIME, options.work)
@@ -185,8 +197,8 @@ def _run(files: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:
         by = kill_c[0](mutant)
         if by is None and not options.quick and not listed(mutant):
             name = Path(mutant.file).stem
-            by = _pytest(
-                tree, mutant, next(tests for start, tests in SECOND_STAGE.items() if name.startswith(start))
+            by = killed(
+                mutant, next(tests for start, tests in SECOND_STAGE.items() if name.startswith(start))
             )
         return by
 
@@ -231,6 +243,18 @@ def _pytest(tree: Path, mutant: Mutant, tests: Sequence[str]) -> str | None:
     path = tree / mutant.file
     original = path.read_text()
     path.write_text(mutant.text)
+    try:
+        return _failing(tree, tests)
+    finally:
+        path.write_text(original)
+
+
+def _failing(tree: Path, tests: Sequence[str]) -> str | None:
+    """The first of the tests that fails in the copy, or None.
+
+    Raises:
+        RuntimeError: pytest ran no test, or could not.
+    """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -245,10 +269,10 @@ def _pytest(tree: Path, mutant: Mutant, tests: Sequence[str]) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return "too slow"
-    finally:
-        path.write_text(original)
-    if done.returncode == 0:
+    if done.returncode == pytest.ExitCode.OK:
         return None
+    if done.returncode in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise RuntimeError(f"pytest cannot run {' '.join(tests)}:\n{done.stdout}{done.stderr}")
     lines = done.stdout.splitlines() + done.stderr.splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     return (failed[0].split(" - ")[0] if failed else lines[-1] if lines else "pytest failed")[:200]

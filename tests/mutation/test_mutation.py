@@ -302,6 +302,30 @@ def test_a_mutant_of_the_generator_meets_its_tests(tmp_path):
     assert command._pytest(tree, two, ["tests/test_toy.py"]) is None
     assert command._pytest(tree, one, ["tests/test_toy.py"]) == "FAILED tests/test_toy.py::test_it"
     assert (tree / "src" / "toy.py").read_text() == "LIMIT = 3\n"
+    for gone in ("tests/test_gone.py", "tests/test_toy.py::test_gone"):
+        with pytest.raises(RuntimeError, match="pytest cannot run"):
+            command._pytest(tree, one, [gone])
+    assert (tree / "src" / "toy.py").read_text() == "LIMIT = 3\n"
+
+
+def test_tests_that_fail_anyway_kill_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "_copy", lambda tree: tree)
+    monkeypatch.setattr(command, "_state", lambda tree: "")
+    monkeypatch.setattr(command, "_failing", lambda tree, tests: "FAILED tests/test_toy.py::test_it")
+    file = "src/embbert/emit/layout.py"
+    (tmp_path / "tree" / file).parent.mkdir(parents=True)
+    (tmp_path / "tree" / file).write_text("LIMIT = 3\n")
+    options = command._options(["--work", str(tmp_path)])
+    with pytest.raises(RuntimeError, match="without any change fails FAILED tests/test_toy"):
+        command._run([file], options)
+
+
+def test_every_test_that_is_named_is_there():
+    lists = [*command.PYTHON_TESTS.values(), *command.SECOND_STAGE.values()]
+    for name in {name for tests in lists for name in tests}:
+        path, _, test = name.partition("::")
+        assert (command.ROOT / path).exists(), name
+        assert not test or f"def {test}(" in (command.ROOT / path).read_text(), name
 
 
 def test_every_equivalent_is_a_mutant_of_today():

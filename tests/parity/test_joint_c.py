@@ -52,7 +52,8 @@ def test_ids_and_every_operator_equal_python_under_the_sanitizers(tmp_path, kind
         )
         assert difference is None
         most.add(sum(number >= plan.vocab_size for number in reply.ids))
-    assert {0, min(plan.max_ngrams, 70)} <= most or len(most) > 4
+    assert 0 in most  # and as many as there may be, or several numbers of them
+    assert len(most) > 4 if kind == "two alphabets" else plan.max_ngrams in most
 
 
 @pytest.mark.parametrize(

@@ -134,9 +134,6 @@ def test_a_wrong_tokenizer_table_is_found(exported):
 
 
 def test_a_wrong_answer_after_right_logits_is_found(exported):
-    damage(exported[2] / "embbert_status.c", r"uint32_t i, best = 0;", "uint32_t i, best = classes - 1u;")
-    result = verdict(exported)
-    assert result.difference is None or result.difference.where == "result"
     damage(exported[2] / "embbert_status.c", r"logits\[i\] > logits\[best\]", "logits[i] < logits[best]")
     assert verdict(exported).difference.where == "result"
 

@@ -2,13 +2,13 @@
 
 import itertools
 import random
-import shutil
 import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import plans
 from embbert.config.linear import MAX_NGRAMS
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.text import NgramTokenizer
@@ -19,8 +19,6 @@ from readers import ANY_TEXT, MULTILINGUAL, NGRAMS, READERS, RUNTIME, TOKENS, Ha
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla"]
 STRICT += ["-Wcast-qual", "-Wundef", "-Werror"]
 STRICT_C = ["-Wstrict-prototypes", "-Wmissing-prototypes"]
-COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
-
 
 EACH = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 
@@ -90,7 +88,7 @@ def test_invalid_utf8(harness, reader):
 
 
 @EACH
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(data=st.data())
 def test_any_bytes(harness, reader, data):
     index, text = data.draw(st.integers(0, reader.count - 1)), data.draw(ANY_TEXT)
@@ -99,7 +97,7 @@ def test_any_bytes(harness, reader, data):
 
 
 @EACH
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_pair(harness, reader, data):
     index, text, pair = data.draw(st.integers(0, reader.count - 1)), data.draw(ANY_TEXT), data.draw(ANY_TEXT)
@@ -155,7 +153,7 @@ def test_too_little_room_writes_nothing(harness):
 
 
 @EACH
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", plans.COMPILERS)
 @pytest.mark.parametrize("standard", ["c99", "c11"])
 def test_compiles_without_a_warning(tmp_path, reader, compiler, standard):
     generated = tmp_path / "generated.c"
@@ -167,7 +165,7 @@ def test_compiles_without_a_warning(tmp_path, reader, compiler, standard):
 
 
 @EACH
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", plans.COMPILERS)
 def test_header_is_cpp(tmp_path, reader, compiler):
     source = tmp_path / "use.cpp"
     source.write_text(
@@ -181,7 +179,7 @@ def test_header_is_cpp(tmp_path, reader, compiler):
 
 
 @EACH
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", plans.COMPILERS)
 @pytest.mark.parametrize("level", ["-O0", "-Os", "-O2", "-O3"])
 def test_needs_nothing_and_keeps_nothing(tmp_path, reader, compiler, level):
     """No library call, no writable byte."""

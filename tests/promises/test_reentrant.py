@@ -193,6 +193,8 @@ def watches(compiler, place):
     """Whether this compiler's thread sanitizer works here."""
     empty = place / "empty.c"
     empty.write_text("int main(void) { return 0; }\n")
+    if shutil.which(compiler) is None:
+        return False
     command = [compiler, str(empty), "-fsanitize=thread", "-o", str(place / "empty")]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         return False
@@ -213,7 +215,7 @@ def test_threads_run_side_by_side(exported, tmp_path, compiler):
     [("embbert_attend.c", r"    int32_t ratio\[4"), ("embbert_embed.c", r"    int32_t sums\[")],
 )
 def test_a_static_buffer_is_a_race(exported, tmp_path, name, buffer):
-    compiler = next((name for name in plans.COMPILERS if watches(name, tmp_path)), None)
+    compiler = next((name for name in ("gcc", "clang") if watches(name, tmp_path)), None)
     if compiler is None:
         pytest.skip("no compiler has a thread sanitizer that runs here")
     path = copy(exported, tmp_path)

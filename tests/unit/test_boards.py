@@ -168,7 +168,7 @@ def test_labels_count_in_utf_8():
     assert boards.needs(config, 2, labels=("ä", "b")).flash["code"] == one + 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     length=st.integers(4, 256),
     classes=st.integers(1, 50),
@@ -187,7 +187,7 @@ def test_exactly_enough_fits_and_one_byte_less_does_not(length, classes, residua
     assert shorter is None or shorter < length
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(flash=st.integers(150_000, 260_000), ram=st.integers(4_000, 80_000))
 def test_the_longest_is_what_trying_every_length_finds(flash, ram):
     config = preset("tiny")

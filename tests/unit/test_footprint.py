@@ -160,7 +160,7 @@ def _count(config, classes, tokens):
     return total + classes * d
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     tokens=st.integers(1, 24),
     kernel=st.integers(1, 30),
@@ -176,7 +176,7 @@ def test_macs_are_those_of_a_naive_count(tokens, kernel, expansion, causal, pool
     assert footprint.macs(config, 4, tokens) == _count(config, 4, tokens)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(name=st.sampled_from(list(factory.BASELINES)), tokens=st.integers(1, 24))
 def test_macs_of_the_baselines_are_those_of_their_plans(name, tokens):
     """Summed over the integer operators: products, both halves of attention, taps on existing tokens."""

@@ -89,6 +89,8 @@ def test_every_missing_field_is_named_with_its_file(cell, tmp_path):
             lambda cell: cell["precisions"]["float"]["tests"]["snips"]["interval"].update(low=2),
             "interval must not end before it begins",
         ),
+        (lambda cell: cell.update(precisions={}), "precisions must not be empty"),
+        (lambda cell: cell["data"].update(tests={}), "data.tests must not be empty"),
         (lambda cell: cell["precisions"]["float"].update(work={}), "tests must have exactly snips"),
         (
             lambda cell: cell["precisions"]["float"]["tests"]["snips"]["metrics"].update(accuracy="x"),

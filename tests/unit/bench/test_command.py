@@ -75,11 +75,16 @@ def test_results_are_listed(cli, results):
 
 def test_duplicates_are_counted_where_there_are_rows(cli, own_tasks):
     pytest.importorskip("scipy")
+    rows = own_tasks.with_name("test.csv")
+    rows.write_text(
+        "text,label\nlamp on,on\nturn the kitchen light on,on\n"
+        "Turn the kitchen light: off,off\nturn the light on,on\n"
+    )
     done = cli("bench", "ls", "--duplicates", "--tasks-file", own_tasks, "--tasks", "lights,held,gone")
     assert done.code == 0
     lines = [" ".join(line.replace("│", " ").split()) for line in done.out.splitlines()]
-    assert any(line.startswith("lights 30 4 0 0 0 splits of") for line in lines)
-    assert any(line.startswith(("held 27 3 0 0 0 seeded", "held")) for line in lines)
+    assert any(line.startswith("lights 30 4 1 2 2 splits of") for line in lines)
+    assert any(line.startswith("held 27 3 0 0 0 seeded") for line in lines)
     assert "gone: " in done.err
     assert "gone.csv" in done.err
 

@@ -67,7 +67,7 @@ def brute(train, test):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(WORDS, min_size=1, max_size=8), st.lists(WORDS, min_size=1, max_size=8))
 def test_near_is_what_comparing_all_pairs_finds(train, test):
     assert count_duplicates(rows(*train), rows(*test)).near == brute(train, test)

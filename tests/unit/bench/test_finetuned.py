@@ -89,6 +89,23 @@ def test_c_that_differs_from_the_specification_is_no_result(trained, interpreted
         trained.answers("int8", rows())
 
 
+def test_rows_from_all_over_are_compared(trained, interpreted, monkeypatch):
+    many = tuple(f"{folders.TEXTS[n % 5]} {n}" for n in range(601))
+    asked = Examples(many, None, None, tuple(range(601)), "x", "classify")
+    trained.answers("int8", asked)
+    assert trained.compared == 201  # every third
+    logits = Interpreter.logits
+
+    def faulty(self, texts, pairs):
+        found = logits(self, texts, pairs)
+        found[300, 0] += 1
+        return found
+
+    monkeypatch.setattr(Interpreter, "logits", faulty)
+    with pytest.raises(CheckFailed, match="x: the compiled C differs"):
+        trained.answers("int8", asked)
+
+
 def test_bytes_and_work(trained):
     config = trained.folder.config
     formula, counted = deployed(config, 3), paper(config)

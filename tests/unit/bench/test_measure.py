@@ -1,6 +1,7 @@
 """One result: what the system saw, what it answered, and where it came from."""
 
 import json
+import subprocess
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -91,7 +92,32 @@ def test_duplicates_are_counted_once(made, own_tasks, tmp_path, monkeypatch):
 
 
 def test_a_commit_is_that_of_the_package_or_none(monkeypatch, tmp_path):
-    found = measure.commit()
-    assert found is None or len(found.removesuffix("+")) == 40
-    monkeypatch.setattr(measure, "__file__", str(tmp_path / "embbert" / "bench" / "measure.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    package = tmp_path / "checkout" / "src" / "embbert"
+    (package / "bench").mkdir(parents=True)
+    source = package / "bench" / "measure.py"
+    source.write_text("1\n")
+    monkeypatch.setattr(measure, "__file__", str(source))
+    assert measure.commit() is None
+
+    def git(*line):
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ("git", "-C", str(tmp_path / "checkout"), *who, *line), check=True, capture_output=True
+        )
+        return done.stdout.decode().strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "x")
+    head = git("rev-parse", "HEAD")
+    assert measure.commit() == head
+    (tmp_path / "checkout" / "notes.txt").write_text("no source\n")
+    assert measure.commit() == head
+    source.write_text("2\n")
+    assert measure.commit() == head + "+"
+    # Installed into a folder of somebody else's checkout.
+    other = tmp_path / "checkout" / "venv" / "embbert" / "bench"
+    other.mkdir(parents=True)
+    monkeypatch.setattr(measure, "__file__", str(other / "measure.py"))
     assert measure.commit() is None

@@ -62,12 +62,13 @@ def test_cells_that_fail_are_kept_with_their_reason_and_others_go_on(own_tasks, 
     assert (out / "lights.dummy.0.json").stat().st_mtime_ns == stamp
 
 
-def workers():
-    """Processes of cells that run now."""
+def workers(folder):
+    """Processes of cells that run now, of those runs that keep their temporary files in the folder."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
-            if runner.WORKER.encode() in (entry / "cmdline").read_bytes():
+            ours = f"TMPDIR={folder}".encode() in (entry / "environ").read_bytes().split(b"\0")
+            if ours and runner.WORKER.encode() in (entry / "cmdline").read_bytes():
                 found.add(int(entry.name))
     return found
 
@@ -91,17 +92,16 @@ def check_whole(out):
 def test_an_interrupted_run_leaves_nothing_half_and_is_resumed(own_tasks, tmp_path, how):
     out = tmp_path / "results"
     line = [*RUN, "--tasks", "lights", "--seeds", "0,1", "-o", str(out), "--tasks-file", str(own_tasks)]
-    before = workers()
     settings = {**os.environ, "TMPDIR": str(tmp_path)}
     run = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings)
-    wait_for(lambda: (out / "lights.dummy.0.json").exists() and workers() - before)
+    wait_for(lambda: (out / "lights.dummy.0.json").exists() and workers(tmp_path))
     run.send_signal(how)
     _, err = run.communicate(timeout=60)
     if how == signal.SIGINT:
         assert run.returncode == 130
         assert err.endswith("interrupted\n")
         assert not list(tmp_path.glob("embbert-bench-*"))
-    wait_for(lambda: not workers() - before)  # nobody is left behind
+    wait_for(lambda: not workers(tmp_path))  # nobody is left behind
     assert "Traceback" not in err
     check_whole(out)
     stamp = (out / "lights.dummy.0.json").stat().st_mtime_ns

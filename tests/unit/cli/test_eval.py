@@ -7,6 +7,7 @@ import pytest
 
 from embbert.cli.eval import confusion
 from embbert.cli.inference import Predictor
+from embbert.data import Examples
 from embbert.store import load_model
 
 ROWS = [("lights on", "lights"), ("play music", "music"), ("is it cold", "weather"), ("stop", "music")]
@@ -61,6 +62,25 @@ def test_regression_scores(cli, regress_model, tmp_path):
     assert result["mse"] == pytest.approx(np.mean((values - truth) ** 2))
     assert result["pearson"] == pytest.approx(np.corrcoef(values, truth)[0, 1])
     assert "confusion" not in result
+    predictor = Predictor(load_model(regress_model), floating=True)
+    real = np.array([predictor.logits(text)[0] for text in ("lights on", "play music", "is it cold")])
+    assert not np.array_equal(real, values)
+    result = json.loads(cli("eval", regress_model, path, "--json", "--float").out)
+    assert result["mse"] == pytest.approx(np.mean((real - truth) ** 2))
+
+
+def test_the_split_that_is_asked_for_is_measured(cli, model, monkeypatch):
+    asked = []
+
+    def read(source, columns, *, task, split):
+        asked.append((source, task, split))
+        texts, labels = zip(*ROWS, strict=True)
+        return Examples(texts, None, labels, (1, 2, 3, 4), source, task)
+
+    monkeypatch.setattr("embbert.data.read_examples", read)
+    for options in ((), ("--split", "validation")):
+        assert cli("eval", model, "owner/name", *options).code == 0
+    assert asked == [("owner/name", "classify", split) for split in ("test", "validation")]
 
 
 def test_a_label_that_training_lacked_is_refused_with_its_row(cli, model, tmp_path):

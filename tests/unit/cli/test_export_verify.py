@@ -1,11 +1,13 @@
 """`embbert export` and `embbert verify` from the command line."""
 
+import io
 import json
 
 import pytest
 
 import folders
 from embbert.cli.app import run
+from embbert.errors import CheckFailed
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def on_device(monkeypatch):
     asked = {}
 
     def verify_device(folder, plan, core, texts, pairs, **settings):
-        asked.update(settings, core=core, texts=list(texts))
+        asked.update(settings, core=core, texts=list(texts), pairs=pairs)
         return check.DeviceResult(
             core="Cortex-M4",
             compiler="gcc 12",
@@ -141,6 +143,43 @@ def test_texts_without_labels_do_on_a_core(model, tmp_path, on_device):
     assert run(["verify", model, "--on", "cortex-m4", "--texts", str(texts)]) == 0
     assert on_device["labels"] is None
     assert on_device["texts"] == ["turn the lights on"]
+
+
+@pytest.mark.parametrize("on", ["host", "cortex-m4"])
+def test_what_is_verified_is_the_export_that_was_asked_for(tmp_path, on, on_device, monkeypatch):
+    from embbert.verify import host
+
+    def verify_host(folder, plan, texts, pairs, **settings):
+        on_device.update(settings, texts=list(texts), pairs=pairs)
+        raise CheckFailed("seen")
+
+    monkeypatch.setattr(host, "verify_host", verify_host)
+    folders.small_folder(tmp_path / "pairs", pair=True)
+    line = ["verify", str(tmp_path / "pairs"), "--on", on]
+    run(line)
+    settings = [on_device[name] for name in ("weights", "charset", "max_length")]
+    assert settings == ["constants", "unicode", None]
+    texts = on_device["texts"]
+    assert list(on_device["pairs"]) == [*texts[1:], texts[0]]
+    if on == "host":
+        assert on_device["compiler"] is None
+        line += ["--compiler", "gcc"]
+    (tmp_path / "rows.csv").write_text("a,b,label\nlights,on,lights\nmusic,off,music\n")
+    line += ["--texts", str(tmp_path / "rows.csv"), "--pair", "b", "a"]
+    run([*line, "--weights", "blob", "--charset", "latin", "--max-length", "9"])
+    assert (on_device["weights"], on_device["charset"], on_device["max_length"]) == ("blob", "latin", 9)
+    assert (on_device["texts"], list(on_device["pairs"])) == (["on", "off"], ["lights", "music"])
+    assert on == "cortex-m4" or on_device["compiler"] == "gcc"
+
+
+def test_texts_come_from_a_column_or_from_standard_input(model, tmp_path, on_device, monkeypatch):
+    line = ["verify", model, "--on", "cortex-m4", "--text", "said"]
+    (tmp_path / "rows.csv").write_text("text,said\nno,lights on\n")
+    assert run([*line, "--texts", str(tmp_path / "rows.csv")]) == 0
+    assert on_device["texts"] == ["lights on"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"text,said\nno,music off\n")))
+    assert run([*line, "--texts", "-"]) == 0
+    assert on_device["texts"] == ["music off"]
 
 
 def test_the_host_s_compiler_is_not_for_cores(model, capsys, on_device):

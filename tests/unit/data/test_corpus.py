@@ -347,7 +347,7 @@ def test_a_folder_here_goes_before_the_hub(hub, tmp_path):
     assert documents("me/prose") == ["here"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(content=st.binary(max_size=60), ending=st.sampled_from([".txt", ".jsonl", ".parquet"]))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content, ending):
     path = tmp_path_factory.mktemp("any") / f"a{ending}"

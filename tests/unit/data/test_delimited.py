@@ -17,7 +17,7 @@ text = field.filter(str.strip)
 label = text.map(lambda value: "l" + value.strip())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(text, field, label), min_size=1, max_size=8), st.sampled_from([",", "\t"]))
 def test_what_the_csv_module_writes_is_read_back_exactly(tmp_path, records, delimiter):
     path = tmp_path / ("rows.csv" if delimiter == "," else "rows.tsv")
@@ -31,7 +31,6 @@ def test_what_the_csv_module_writes_is_read_back_exactly(tmp_path, records, deli
     assert (examples.pairs, examples.source, examples.task) == (None, str(path), "classify")
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(field, field), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_a_rows_number_is_the_physical_line_it_starts_on(records, end):
     written = io.StringIO(newline="")

@@ -12,7 +12,7 @@ text = st.text(max_size=30).filter(str.strip)
 label = st.one_of(st.text(max_size=9).map(lambda value: "l" + value.strip()), st.integers(), st.booleans())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(text, label), min_size=1, max_size=8), st.booleans())
 def test_what_json_writes_is_read_back_exactly(tmp_path, records, ascii_only):
     path = tmp_path / "rows.jsonl"

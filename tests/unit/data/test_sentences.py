@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.data.sentences import sentences
@@ -48,7 +48,6 @@ def solid(text: str) -> str:
 TRICKY = "Aa1. !?…\"'”)( \n\r\x85\u2028Mré"
 
 
-@settings(deadline=None)
 @given(text=st.one_of(st.text(max_size=200), st.text(st.sampled_from(TRICKY), max_size=60)))
 def test_nothing_but_white_space_is_lost_and_order_is_kept(text):
     found = sentences(text)
@@ -59,7 +58,6 @@ def test_nothing_but_white_space_is_lost_and_order_is_kept(text):
         assert len(sentence.splitlines()) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("ab, "), max_size=20).map(lambda text: f"A{text}xx."), max_size=8))
 def test_plain_sentences_come_back(plain):
     assert sentences("  ".join(plain)) == plain

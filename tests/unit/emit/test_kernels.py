@@ -82,7 +82,7 @@ def in_block(loops, sums, rows, columns):
 SHAPES = {"rows": st.integers(1, 4), "seed": st.integers(0, 2**32 - 1)}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(outputs=st.integers(1, 32), count=st.integers(1, 300), biased=st.booleans(), **SHAPES)
 def test_products(loops, outputs, count, biased, rows, seed):
     rng = np.random.default_rng(seed)
@@ -100,7 +100,7 @@ def test_products(loops, outputs, count, biased, rows, seed):
         assert (found - found[:, :1]).tolist() == (expected - expected[:, :1]).tolist()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(columns=st.integers(1, 32), spare=st.integers(0, 9), count=st.integers(1, 70), **SHAPES)
 def test_mix(loops, columns, spare, count, rows, seed):
     rng = np.random.default_rng(seed)
@@ -120,7 +120,7 @@ def test_mix(loops, columns, spare, count, rows, seed):
     assert in_block(loops, sums, rows, columns).tolist() == expected.tolist()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(columns=st.integers(1, 32), spare=st.integers(0, 9), taps=st.integers(1, 40), **SHAPES)
 def test_window(loops, columns, spare, taps, rows, seed):
     rng = np.random.default_rng(seed)
@@ -137,7 +137,7 @@ def test_window(loops, columns, spare, taps, rows, seed):
     assert in_block(loops, sums, rows, columns).tolist() == expected.tolist()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.integers(-(2**31) + 1, 2**31 - 1), st.integers(-(2**31) + 1, 2**31 - 1), st.integers(HIGH_SHIFT, 62)
 )
@@ -147,7 +147,7 @@ def test_the_upper_half_of_a_product_is_enough(loops, accumulator, multiplier, s
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 62), st.integers(0, 2**31 - 1), st.data())
 def test_lift_leaves_the_result_alone_and_cannot_overflow(shift, reach, data):
     bits = lift(shift, reach)

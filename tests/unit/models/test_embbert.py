@@ -37,7 +37,7 @@ def test_the_default_preset_has_the_papers_parameters():
     assert parameters(model) == 357_248 + 258
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     vocab_size=st.integers(6, 60),
     max_length=st.integers(4, 20),

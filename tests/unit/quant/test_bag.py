@@ -25,7 +25,7 @@ def changed(plan, **values):
     return dataclasses.replace(plan, stages=(dataclasses.replace(stage, ops=(op,)),))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 1000),
     classes=st.integers(1, 4),

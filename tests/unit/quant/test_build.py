@@ -16,16 +16,20 @@ from embbert.quant.build import quantize
 from embbert.quant.float_model import forward
 from embbert.quant.plan_io import plan_to_arrays
 from embbert.quant.reference import predict
-from embbert.quant.weights import fixed_point, quantize_columns, quantize_matrix
+from embbert.quant.weights import fixed_point, half_up, quantize_columns, quantize_matrix
 
 
 def texts_of(config, count=32):
     return [factory.random_ids(config, seed, pair=seed % 3 == 0) for seed in range(count)]
 
 
-@pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
-def test_integer_logits_follow_the_float_ones(residual, pooling):
+# Root mean square errors over the spread of the logits, of random weights, whose activations are less regular
+# than a trained model's: a quarter above what they are, so that a coarser or a clipped tensor is noticed.
+@pytest.mark.parametrize(
+    ("residual", "pooling", "bound"),
+    [(False, "cls", 0.027), (False, "mean", 0.027), (True, "cls", 0.074), (True, "mean", 0.032)],
+)
+def test_integer_logits_follow_the_float_ones(residual, pooling, bound):
     config = factory.small_config(
         hidden_size=64, residual=residual, pooling=pooling, causal_conv=not residual
     )
@@ -34,8 +38,17 @@ def test_integer_logits_follow_the_float_ones(residual, pooling):
     integer = predict(quantize(config, weights, 5, texts), texts) / spec.LOGIT_ONE
     real = np.array([forward(config, weights, ids) for ids in texts])
     error = np.sqrt(np.square(integer - real).mean()) / real.std()
-    assert error < 0.1  # of random weights, whose activations are less regular than a trained model's
-    assert error > 0  # it is quantised
+    assert 0 < error < bound
+
+
+BASELINE_BOUNDS = {
+    "bert": 0.055,
+    "nanobert": 0.035,
+    "nano-embedder": 0.0072,
+    "nano-embedder-conv": 0.016,
+    "bert-efficient": 0.035,
+    "nanobert-efficient": 0.041,
+}
 
 
 @pytest.mark.parametrize("name", factory.BASELINES)
@@ -47,7 +60,7 @@ def test_integer_logits_of_the_baselines_follow_the_float_ones(name):
     integer = predict(quantize(config, weights, 5, texts), texts) / spec.LOGIT_ONE
     real = np.array([forward(config, weights, ids) for ids in texts])
     error = np.sqrt(np.square(integer - real).mean()) / real.std()
-    assert 0 < error < 0.1
+    assert 0 < error < BASELINE_BOUNDS[name]
 
 
 def test_what_has_no_integer_model_is_refused():
@@ -89,10 +102,9 @@ def test_a_large_bias_on_small_weights_stays_inside_int32():
     plan = quantize(config, weights, 3, texts_of(config))
     op = next(op for op in plan.stages[1].ops if op.name == "query")
     assert op.bias[1] > 2**29
-    real = weights["layers.0.query.bias"][1]
+    # The bias alone fills the range of q: 50 stands for 127, where half a unit is what rounding may cost.
     restored = float(op.bias[1]) * float(op.multiplier[1]) / 2.0**op.shift
-    scale = real / 127  # the bias alone fills the range of q
-    assert restored * scale >= 0.9 * real * scale
+    assert restored == pytest.approx(127, abs=0.5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -119,6 +131,11 @@ def test_calibration_without_texts_is_refused():
     config = factory.small_config()
     with pytest.raises(DataError, match="at least one text"):
         quantize(config, factory.random_weights(config, 3), 3, [])
+
+
+def test_halves_round_up():
+    values = np.array([-1.5, -1.0, -0.51, -0.5, -0.49, 0.0, 0.5, 1.5, 2.5])
+    assert half_up(values).tolist() == [-1, -1, -1, 0, 0, 0, 1, 2, 3]
 
 
 @given(

@@ -42,7 +42,7 @@ def replaced(name, plan=PLAN, **changes):
     return dataclasses.replace(plan, stages=(*stages, dataclasses.replace(head, ops=ops)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(list(PLANS)),
     tokens=st.lists(st.integers(0, 36), min_size=1, max_size=6),

@@ -48,7 +48,7 @@ def test_every_operator_equals_the_oracle(variant):
             compare(plan, ids)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     layers=st.integers(1, 3),
@@ -111,7 +111,7 @@ def test_every_architecture_equals_the_oracle(name):
                 compare(plan, list(question.ids))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(1, 4).flatmap(
         lambda cols: st.lists(
@@ -130,7 +130,7 @@ def test_any_row_has_a_layer_norm(rows, epsilon, shift, seed):
     assert found.tolist() == [oracle.layer_norm_row(op, row) for row in rows]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.lists(st.integers(-32767, 32767), min_size=1, max_size=5),
     multiplier=st.integers(-(2**31) + 1, 2**31 - 1),
@@ -145,7 +145,7 @@ def test_any_value_can_be_rescaled(values, multiplier, shift, add, old):
     assert reference._rescale(op, x, before).tolist() == [expected]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.integers(-127, 127), min_size=2, max_size=2), min_size=1, max_size=40))
 def test_any_rows_have_a_root_mean_square(rows):
     found = reference._pool_rms(np.array(rows, dtype=np.int8))

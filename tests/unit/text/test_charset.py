@@ -1,7 +1,7 @@
 """A charset takes tokens away and changes nothing else."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.text import CHARSETS, UNK, train_tokenizer
@@ -43,7 +43,6 @@ def test_latin_texts_keep_their_ids_and_others_become_unknown(boundary):
 
 
 @BOUNDARIES
-@settings(deadline=None)
 @given(
     text=st.one_of(
         st.text(max_size=60), st.text(st.sampled_from("turnoа жмипрв日語、🙂é€ \u0301,"), max_size=60)

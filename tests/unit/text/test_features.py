@@ -70,7 +70,7 @@ def test_known_hashes():
     assert len({hash_of(Ngram(kind, "on", second)) for kind, second in START}) == 4
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     texts=st.lists(st.one_of(st.text(max_size=30), st.text("ab c!é各", max_size=40)), max_size=5),
     second=st.booleans(),

@@ -22,7 +22,7 @@ APART = joints.tokenizer(pair=True, shared=False)
 TEXT = st.text(st.sampled_from("turn the lights on! Zü\u0301ß各"), max_size=60)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(first=TEXT, second=st.none() | TEXT, max_length=st.integers(3, 30))
 def test_ids_are_those_of_the_tokens_and_then_those_of_the_ngrams(first, second, max_length):
     tokens = BOTH.tokens.encode(first, second, max_length=max_length)

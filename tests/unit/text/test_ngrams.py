@@ -46,7 +46,7 @@ def test_second_texts_have_numbers_of_their_own():
     assert cut == first[:2] + second[:3]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(texts=st.lists(st.text("turn lights?", max_size=30), max_size=4), most=st.integers(0, 20))
 def test_a_batch_is_its_texts(texts, most):
     rows = SINGLE.encode_batch(texts, max_length=most)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as LibraryTokenizer
 
@@ -32,7 +32,6 @@ def test_forms(tokenizer):
 
 
 @BOTH
-@settings(deadline=None)
 @given(text=st.text(max_size=80), max_length=st.integers(1, 40))
 def test_any_text_gives_ids_in_range(tokenizer, text, max_length):
     ids = tokenizer.encode(text, max_length=max_length)
@@ -42,7 +41,6 @@ def test_any_text_gives_ids_in_range(tokenizer, text, max_length):
 
 
 @BOTH
-@settings(deadline=None)
 @given(parts=st.lists(st.one_of(st.sampled_from([*SPECIAL_TOKENS, "[sep]", " "]), st.text(max_size=3))))
 def test_special_tokens_cannot_be_written(tokenizer, parts):
     ids = tokenizer.encode("".join(parts), "".join(parts), max_length=10_000)
@@ -50,7 +48,6 @@ def test_special_tokens_cannot_be_written(tokenizer, parts):
 
 
 @BOTH
-@settings(deadline=None)
 @given(text=st.one_of(st.text(max_size=60), st.text(st.sampled_from("n İ\u0345\u0334\u302e\u1b44가中,\xa0"))))
 def test_ids_are_the_librarys(tokenizer, text):
     """The whole text at once, where `encode_batch` goes from space to space."""
@@ -59,7 +56,6 @@ def test_ids_are_the_librarys(tokenizer, text):
 
 
 @BOTH
-@settings(deadline=None)
 @given(a=st.integers(0, 12), b=st.integers(0, 12), max_length=st.integers(4, 30))
 def test_truncation_is_the_librarys(tokenizer, a, b, max_length):
     library = LibraryTokenizer.from_str(tokenizer.to_json())

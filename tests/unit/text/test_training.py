@@ -25,7 +25,7 @@ def made_up(seed: int, words: int) -> list[str]:
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     texts=st.lists(st.text(st.sampled_from("abcdé ,中Ж\u302e"), max_size=30), min_size=1, max_size=20),
     limit=st.integers(7, 120),

@@ -15,6 +15,7 @@ from embbert.config import EmbbertConfig, TrainConfig
 from embbert.data import Examples
 from embbert.emit.c99 import contents
 from embbert.errors import DataError, ModelError, UsageError
+from embbert.quant.build import quantize
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
 from embbert.store import load_model
@@ -195,8 +196,28 @@ def test_class_weights_need_classes(tmp_path):
     config = replace(CONFIG, class_weights=True)
     with pytest.raises(UsageError, match="--class-weights"):
         prepare(request(tmp_path / "m", "regress", config=config))
-    weights = prepare(request(tmp_path / "m", config=config)).job.class_weights
-    assert weights.shape == (3,)
+    job = prepare(request(tmp_path / "m", config=config)).job
+    counts = np.bincount(job.training.targets)
+    assert job.class_weights == pytest.approx(len(job.training) / (3 * counts))
+    assert len(set(counts)) > 1
+    assert prepare(request(tmp_path / "m")).job.class_weights is None
+
+
+def test_training_rows_from_all_over_calibrate(tmp_path, monkeypatch):
+    quantized = []
+
+    def record(config, weights, outputs, texts):
+        quantized.append(texts)
+        return quantize(config, weights, outputs, texts)
+
+    monkeypatch.setattr(module, "quantize", record)
+    monkeypatch.setattr("embbert.quant.calibrate.CALIBRATION_TEXTS", 50)
+    asked = request(tmp_path / "m", config=replace(CONFIG, epochs=1))
+    metrics = finetune(asked)
+    training = prepare(asked).job.training.ids
+    assert len(training) == 180
+    assert quantized == [training[::4]]
+    assert metrics["protocol"]["calibration_rows"] == 45
 
 
 # -- from a base -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import linears
 from embbert.config import TrainConfig
 from embbert.data import Examples
 from embbert.errors import ModelError, UsageError
+from embbert.quant.build import quantize
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
 from embbert.quant.spec import LOGIT_ONE
@@ -159,15 +160,30 @@ def test_pairs_and_values(tmp_path):
 def test_rare_classes_can_count_more(tmp_path):
     alone, train = plain(tmp_path / "m"), rows().take([*range(24), *range(24, 30), *range(48, 60)])
     budget = folder_bytes(alone).total + 3000
-    losses = [
-        join(
-            alone,
-            asked(tmp_path, alone, train=train, overwrite=True, config=TrainConfig(class_weights=weighed)),
-            budget,
-        )["both"]["shares"][8]["loss"]
-        for weighed in (False, True)
-    ]
-    assert losses[0] != losses[1]
+    logits = []
+    for weighed in (False, True):
+        config = TrainConfig(class_weights=weighed)
+        folder = join_of(tmp_path, alone, budget, train=train, config=config)
+        ids = folder.tokenizer.encode_batch(ROWS, max_length=folder.config.max_length)
+        logits.append(stored_logits(folder.config, folder.weights(), ids).mean(axis=0))
+    plain_odds, weighed_odds = (each[1] - each[[0, 2]].mean() for each in logits)
+    assert weighed_odds > plain_odds + 0.1  # the rare class is music
+
+
+def test_training_rows_from_all_over_calibrate(tmp_path, monkeypatch):
+    alone, quantized = plain(tmp_path / "m"), []
+
+    def record(config, weights, outputs, texts):
+        quantized.append(texts)
+        return quantize(config, weights, outputs, texts)
+
+    monkeypatch.setattr(module, "quantize", record)
+    monkeypatch.setattr("embbert.quant.calibrate.CALIBRATION_TEXTS", 20)
+    folder = join_of(tmp_path, alone, folder_bytes(alone).total + 3000)
+    texts = Parted.of(rows(), TrainConfig().validation_fraction, TrainConfig().seed).training.texts
+    assert len(texts) > 40
+    wanted = folder.tokenizer.encode_batch(texts, max_length=folder.config.max_length)
+    assert quantized[-1] == wanted[:: -(-len(texts) // 20)]
 
 
 def test_what_has_ngrams_already_or_only_those_is_refused(tmp_path):

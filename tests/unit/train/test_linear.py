@@ -1,6 +1,9 @@
 """The linear model, from labelled rows to a folder: what is chosen, what it takes, that it repeats."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from embbert.data import Examples
 from embbert.errors import DataError, UsageError
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
+from embbert.quant.spec import LOGIT_ONE
 from embbert.store import load_model
 from embbert.train import linear_fit
 from embbert.train.linear import LinearRequest, train_linear
@@ -73,6 +77,18 @@ def test_twice_is_the_same(tmp_path):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
+@pytest.mark.slow
+def test_another_order_of_sets_changes_nothing(tmp_path):
+    csv = "".join(f"{text},{label}\n" for text, label in zip(ROWS, LABELS, strict=True))
+    (tmp_path / "rows.csv").write_text("text,label\n" + csv)
+    line = [sys.executable, "-m", "embbert", "train", "rows.csv", "--arch", "linear", "--budget", "8k", "-o"]
+    for seed in "12":
+        settings = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([*line, seed], check=True, cwd=tmp_path, env=settings, capture_output=True)
+    for file in (tmp_path / "1").iterdir():
+        assert file.read_bytes() == (tmp_path / "2" / file.name).read_bytes()
+
+
 def test_pairs_compare_nothing_but_read_both(tmp_path):
     texts = tuple("same words" for _ in ROWS)
     metrics = train_linear(asked(tmp_path, train=rows(texts, LABELS, ROWS)))
@@ -95,7 +111,14 @@ def test_rare_classes_can_count_more(tmp_path):
     plain = train_linear(asked(tmp_path, train=train))
     heavy = train_linear(asked(tmp_path, train=train, class_weights=True, out=tmp_path / "w"))
     assert heavy["protocol"]["class_weights"]
-    assert heavy["validation"]["loss"] != plain["validation"]["loss"]
+    assert not plain["protocol"]["class_weights"]
+    logits = []
+    for name in ("m", "w"):
+        folder = load_model(tmp_path / name)
+        ids = folder.tokenizer.encode_batch(ROWS, max_length=folder.config.max_length)
+        logits.append(predict(load_plan(folder), ids).mean(axis=0) / LOGIT_ONE)
+    plain_odds, heavy_odds = (each[0] - each[1:].mean() for each in logits)
+    assert heavy_odds > plain_odds + 0.1  # the rare class is close
 
 
 @pytest.mark.parametrize(
@@ -118,6 +141,29 @@ def test_what_cannot_be(tmp_path, changes, error, message):
     with pytest.raises(error, match=message):
         train_linear(asked(tmp_path, **changes))
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logits_are_those_of_the_probabilities(classes, monkeypatch):
+    from scipy.sparse import csr_matrix
+    from scipy.special import softmax
+    from sklearn.linear_model import LogisticRegression
+
+    draw = np.random.default_rng(3)
+    counts = csr_matrix(draw.integers(0, 3, (60, 8)))
+    targets = np.arange(60) % classes
+    fitted = []
+    learn = LogisticRegression.fit
+
+    def record(self, features, labels):
+        fitted.append((learn(self, features, labels), features))
+        return self
+
+    monkeypatch.setattr(LogisticRegression, "fit", record)
+    goal = linear_fit.Goal("classify", classes, "accuracy")
+    weights = linear_fit.fit(counts, targets, goal, linear_fit.Setting(True, False, 1.0))
+    ((model, features),) = fitted
+    assert softmax(weights.logits(counts), axis=1) == pytest.approx(model.predict_proba(features), abs=1e-9)
 
 
 def test_an_existing_folder_is_kept_unless_told(tmp_path):

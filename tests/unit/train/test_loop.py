@@ -274,6 +274,50 @@ def test_a_resumed_run_from_a_start_with_layer_wise_rates_gives_the_same_bits(tm
     assert resumed.history == plain.history
 
 
+PLAIN = replace(
+    QUICK, epochs=1, dropout=0.0, token_dropout=0.0, label_smoothing=0.0, max_grad_norm=1e9, weight_decay=0.0
+)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("dropout", 0.3),
+        ("token_dropout", 0.3),
+        ("label_smoothing", 0.1),
+        ("max_grad_norm", 1e-3),
+        ("weight_decay", 0.5),
+        ("warmup_steps", 2),
+        ("batch_size", 8),
+    ],
+)
+def test_every_setting_changes_what_is_learned(setting, value):
+    plain = fit(job(config=PLAIN))
+    assert not equal(plain.weights, fit(job(config=replace(PLAIN, **{setting: value}))).weights)
+
+
+def test_smoothing_and_dropout_are_for_training_only():
+    still = replace(PLAIN, learning_rate=1e-30)
+    plain = fit(job(config=still)).history[0]
+    for setting in ("label_smoothing", "dropout", "token_dropout"):
+        other = fit(job(config=replace(still, **{setting: 0.4}))).history[0]
+        assert other.loss != plain.loss
+        assert (other.validation_loss, other.score) == (plain.validation_loss, plain.score)
+
+
+def test_gradients_are_scaled_to_the_given_norm(monkeypatch):
+    norms = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def record(parameters, max_norm, **settings):
+        norms.append(max_norm)
+        return clip(parameters, max_norm, **settings)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", record)
+    fit(job(config=replace(PLAIN, max_grad_norm=0.25)))
+    assert norms == [0.25] * 15
+
+
 def test_token_dropout_spares_special_tokens():
     torch.manual_seed(0)
     ids = torch.tensor([[2, 3, 4, 0, *range(5, 105)]])

@@ -162,6 +162,15 @@ def test_settings_that_cannot_work_are_refused(text, tmp_path, asked, capsys, op
     assert not asked
 
 
+def test_text_comes_from_the_column_and_split_that_are_named(tmp_path, asked):
+    for name in ("corpus", "held"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": "no", "body": f"A {name} text."}) + "\n")
+    line = ["pretrain", str(tmp_path / "corpus.jsonl"), "-o", str(tmp_path / "b"), "--column", "body"]
+    assert run([*line, "--validation", str(tmp_path / "held.jsonl")]) == 0
+    assert list(asked[0].corpus.documents()) == ["A corpus text."]
+    assert list(asked[0].validation.documents()) == ["A held text."]
+
+
 def test_a_place_that_is_taken_is_refused_before_reading(tmp_path, asked, capsys):
     (tmp_path / "notes.txt").write_text("mine")
     assert run(["pretrain", "absent.txt", "-o", str(tmp_path)]) == 2

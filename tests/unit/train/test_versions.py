@@ -1,6 +1,7 @@
 """The software that metrics name."""
 
 import platform
+from importlib.metadata import version
 
 import torch
 
@@ -12,4 +13,5 @@ def test_every_package_that_decides_the_numbers_is_named():
     found = versions()
     assert list(found) == ["embbert", "python", *PACKAGES]
     assert (found["embbert"], found["python"]) == (embbert.__version__, platform.python_version())
-    assert found["torch"] in torch.__version__ or torch.__version__ in found["torch"]
+    assert found["torch"] == version("torch")
+    assert torch.__version__.startswith(found["torch"].partition("+")[0])

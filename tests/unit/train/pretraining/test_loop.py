@@ -248,6 +248,33 @@ def test_only_matrices_decay():
     assert np.abs(trained.weights["layers.0.norm.weight"] - 1).max() < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("dropout", 0.3), ("beta2", 0.9), ("max_grad_norm", 1e-3), ("weight_decay", 0.5), ("mask_share", 0.4)],
+)
+def test_every_setting_changes_what_is_learned(setting, value):
+    plain = replace(QUICK, tokens=1024, dropout=0.0, max_grad_norm=1e9, weight_decay=0.0)
+    assert not same(train(job(plain)), train(job(replace(plain, **{setting: value}))))
+
+
+def test_the_optimiser_gets_its_decay_and_the_norm_its_limit(monkeypatch):
+    seen = []
+    clip, step = torch.nn.utils.clip_grad_norm_, torch.optim.AdamW.step
+
+    def clipped(parameters, max_norm, **settings):
+        seen.append(max_norm)
+        return clip(parameters, max_norm, **settings)
+
+    def stepped(self, *arguments, **settings):
+        seen.extend(group["betas"] for group in self.param_groups)
+        return step(self, *arguments, **settings)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clipped)
+    monkeypatch.setattr(torch.optim.AdamW, "step", stepped)
+    train(job(replace(QUICK, tokens=256, beta2=0.875, max_grad_norm=0.25)))
+    assert set(seen) == {0.25, (0.9, 0.875)}
+
+
 def test_a_seed_may_be_any_number():
     train(job(replace(QUICK, tokens=256, seed=2**60)))
 

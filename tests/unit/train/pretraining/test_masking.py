@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.text import MASK
@@ -49,7 +49,6 @@ def test_the_count_is_the_rounded_share_and_never_nothing(length, share, count):
     assert predicted_count(length, share) == count
 
 
-@settings(deadline=None)
 @given(texts(), st.integers(0, 2**32), st.booleans())
 def test_every_row_has_exactly_so_many_rising_columns_and_no_special_token(text, seed, whole_words):
     ids, flags, count = text
@@ -59,7 +58,6 @@ def test_every_row_has_exactly_so_many_rising_columns_and_no_special_token(text,
     assert (np.take_along_axis(ids, columns, axis=1) > LAST_SPECIAL).all()
 
 
-@settings(deadline=None)
 @given(texts(), st.integers(0, 2**32))
 def test_at_most_one_word_of_a_row_is_cut_by_the_count(text, seed):
     ids, flags, count = text

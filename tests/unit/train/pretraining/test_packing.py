@@ -81,7 +81,6 @@ def same(one, other):
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
-@settings(deadline=None)
 @given(corpora(), st.integers(1, 9), st.data())
 def test_windows_part_each_shard_and_know_their_documents(corpus, length, data):
     offset = data.draw(st.integers(0, length - 1))
@@ -103,7 +102,7 @@ def test_windows_part_each_shard_and_know_their_documents(corpus, length, data):
 
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("whole_words", [False, True])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(corpus=corpora(), length=st.integers(5, 20), rows=st.integers(1, 5), seed=st.integers(0, 9))
 def test_rows_are_full_and_what_is_predicted_was_there(corpus, length, rows, seed, pairs, whole_words):
     try:
@@ -158,7 +157,7 @@ def test_every_shard_is_read_and_no_row_crosses_from_one_to_the_next():
 
 
 @pytest.mark.parametrize("pairs", [False, True])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(steps=st.lists(st.integers(0, 100), min_size=1, max_size=6), seed=st.integers(0, 2**40))
 def test_a_batch_depends_on_seed_and_step_alone(steps, seed, pairs):
     corpus = regular(12)
@@ -182,7 +181,7 @@ def test_rows_cuts_all_parts_alike(pairs):
     assert np.array_equal(part.other, batch.other[2:5]) if pairs else part.other is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(corpus=corpora(), length=st.integers(5, 30), seed=st.integers(0, 1000))
 def test_pairs_are_marked_by_what_they_are(corpus, length, seed):
     try:
@@ -203,7 +202,7 @@ def test_pairs_are_marked_by_what_they_are(corpus, length, seed):
                 assert corpus.document[a[-1]] == corpus.document[b[0]]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(corpus=corpora(most_cuts=0), length=st.integers(7, 30), seed=st.integers(0, 1000))
 def test_both_texts_begin_where_sentences_do_if_they_can(corpus, length, seed):
     try:
@@ -273,7 +272,6 @@ def test_a_corpus_too_small_for_one_batch_is_refused_with_its_size(pairs):
     assert f"7 rows of 16 tokens may need {needed}\n  give more text" in str(caught.value)
 
 
-@settings(deadline=None)
 @given(corpora(), st.integers(2, 12), st.integers(1, 20))
 def test_the_size_a_batch_may_need_is_enough(corpus, length, rows):
     needed = rows * (length - 1) + (2 * len(corpus.stream.tokens) - 1) * (length - 2)

@@ -77,7 +77,6 @@ def by_hand(documents, tokenizer):
 
 
 @BOTH
-@settings(deadline=None)
 @given(text=st.one_of(st.text(max_size=60), st.text(st.sampled_from("on the\n,.☃é\xa0ÀK"), max_size=60)))
 def test_pieces_have_the_ids_of_encode_and_begin_where_words_do(tokenizer, text):
     ids, inside = tokenizer.encode_pieces([text])[0]
@@ -102,7 +101,7 @@ def test_unknown_characters_inside_a_word_go_on_too(tokenizer):
 
 
 @BOTH
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     rows=st.lists(
         st.lists(st.text(st.sampled_from("onthe ☃,.K"), max_size=12), min_size=1, max_size=4), max_size=4
@@ -182,7 +181,7 @@ def test_documents_are_not_cut_by_the_ends_of_shards(corpus, cache, monkeypatch)
     assert whole(stream) == by_hand(documents, MARKED)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.integers(1, 12), max_size=4), max_size=3), st.integers(3, 9))
 def test_any_sizes_fit_into_any_shards(tmp_path_factory, batches, limit):
     folder = tmp_path_factory.mktemp("shards")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.train.pretraining.stream import DOCUMENT, SENTENCE, Stream, Windows
@@ -17,7 +17,6 @@ def stream(sizes, starts=((),)):
     return Stream(tokens, flags)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=4), st.integers(1, 9), st.integers(0, 12))
 def test_windows_partition_the_shards_less_their_ends(sizes, length, offset):
     text = stream(sizes)
