@@ -182,6 +182,7 @@ def results(name: str, start: str) -> list[dict[str, Any]]:
     cells = [json.loads(path.read_text()) for path in sorted(BENCH.glob(f"{name}.embbert-{start}.*.json"))]
     return [
         {
+            "seed": cell["seed"],
             "validation": cell["validation"],
             "float": cell["precisions"]["float"]["tests"][name]["metrics"],
             "c": {**answers["metrics"], "texts": answers["rows"]},
@@ -193,7 +194,7 @@ def results(name: str, start: str) -> list[dict[str, Any]]:
 
 def table() -> None:
     """Markdown: a row per task and start, mean ± population standard deviation over the seeds, in %."""
-    print("| task, metric | test rows | start | runs | validation | float | int8 C |")
+    print("| task, metric | test rows | start | seeds | validation | float | int8 C |")
     print("|---|---:|---|---:|---:|---:|---:|")
     for name, task in TASKS.items():
         for start in (*STARTS, ADAPTED):
@@ -207,9 +208,8 @@ def table() -> None:
                 spread([result["c"][task.metric] for result in found]),
             ]
             texts = f"{found[0]['c']['texts']:,}"
-            print(
-                f"| {task.title}, {task.metric} | {texts} | `{start}` | {len(found)} | {' | '.join(cells)} |"
-            )
+            seeds = ", ".join(str(result["seed"]) for result in found)
+            print(f"| {task.title}, {task.metric} | {texts} | `{start}` | {seeds} | {' | '.join(cells)} |")
 
 
 def main() -> None:

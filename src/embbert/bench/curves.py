@@ -32,8 +32,7 @@ def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
 
 def floor(means: Sequence[Sequence[float]]) -> float:
     """Where the picture ends below: first epochs may lie deep under what one wants to compare."""
-    top, lowest = max(map(max, means)), min(map(min, means))
-    return max(lowest, top - 2 * max(top - min(mean[-1] for mean in means), (top - lowest) / 4))
+    return min(min(mean[1:] or mean) for mean in means)
 
 
 def learning_curves(
@@ -51,7 +50,8 @@ def learning_curves(
         systems: all that have curves in any picture, so that each has one colour everywhere.
     """
     axes = figure.add_subplot()
-    ranked = sorted(curves, key=lambda system: -max(mean_curve(curves[system])))
+    # By what would be kept, whether a system has one seed or five.
+    ranked = sorted(curves, key=lambda system: -fmean(map(max, curves[system])))
     for system in ranked:
         mine, number = curves[system], systems.index(system)
         style = {"color": f"C{number % _COLORS}", "linestyle": ("-", "--", ":")[number // _COLORS % 3]}
@@ -78,6 +78,6 @@ def learning_curves(
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         fontsize=8,
-        title="system (seeds), best first",
+        title="system (seeds), best mean first",
         title_fontsize=8,
     )

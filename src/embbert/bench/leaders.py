@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -27,14 +27,19 @@ class Standing:
     Attributes:
         competitor: system and precision.
         score: in %.
+        parts: score of each test in %, by name.
         bytes: constants, arena and stack: the most over the tasks in question.
-        interval: ends of the bootstrap interval in %, means over seeds; None of an average.
+        total: everything that is known, likewise.
+        interval: ends of the bootstrap interval in %: means over seeds; of an average, from the widths of its
+            tests' intervals, which are independent.
     """
 
     competitor: Competitor
     score: Figure
+    parts: dict[str, float]
     bytes: int
-    interval: tuple[float, float] | None
+    total: int
+    interval: tuple[float, float]
 
     def __str__(self) -> str:
         system, precision = self.competitor
@@ -45,62 +50,79 @@ def standings(cells: Sequence[Cell], tests: Sequence[str], limit: int = BUDGET) 
     """Who has all the tests within the limit, the best first; of equals, the smaller."""
     inside = cells_of(tests, cells)
     most = sizes(inside)
-    found = [
-        Standing(competitor, score, most[competitor].deployed, _interval(inside, competitor, tests))
-        for competitor, mine in figures(inside).items()
-        if (score := average(mine, tests)) is not None and most[competitor].deployed <= limit
-    ]
+    found = []
+    for competitor, mine in figures(inside).items():
+        score, size = average(mine, tests), most[competitor]
+        if score is not None and size.deployed <= limit:
+            parts = {test: mine[test].value for test in tests}
+            interval = _interval(inside, competitor, tests, score.value)
+            found.append(Standing(competitor, score, parts, size.deployed, size.total, interval))
     return sorted(found, key=lambda one: (-one.score.value, one.bytes))
 
 
-def best_of_ours(cells: Sequence[Cell], tests: Sequence[str]) -> Standing | None:
-    """The best integer EmbBERT within the bytes that the project aims at."""
-    ours = _ours(cells)
-    ranked = standings(cells, tests, AIM)
-    return next((one for one in ranked if one.competitor[0] in ours and one.competitor[1] == INTEGER), None)
+def ours(cells: Sequence[Cell], tests: Sequence[str], system: str) -> Standing | None:
+    """Integer C of one system, within the bytes that the project aims at.
 
-
-def verdict(cells: Sequence[Cell], tests: Sequence[str]) -> str:
-    """A sentence: the best integer EmbBERT against the best of all others, or who leads if there is none.
-
-    Empty if nobody has all the tests within the budget. An EmbBERT in floating point is no rival of itself.
+    Which one is said beforehand: the best of several by test rows would be a choice that rivals do not have.
     """
-    ranked, ours, family = standings(cells, tests), best_of_ours(cells, tests), _ours(cells)
+    ranked = standings(cells, tests, AIM)
+    return next((one for one in ranked if one.competitor == (system, INTEGER)), None)
+
+
+def verdict(cells: Sequence[Cell], tests: Sequence[str], system: str) -> str:
+    """A sentence: a system of ours in integers against the best rival, or who leads if it has no result.
+
+    Empty if nobody has all the tests within the budget. Another EmbBERT is no rival.
+    """
+    ranked, mine = standings(cells, tests), ours(cells, tests, system)
     if not ranked:
         return ""
-    if ours is None:
-        return f"{ranked[0]} leads; of EmbBERT in integers, within {AIM:,} bytes, there is no result."
+    if mine is None:
+        return f"{ranked[0]} leads; of `{system}` {INTEGER}, within {AIM:,} bytes, there is no result."
+    family = {cell.system for cell in cells if cell.settings.get("architecture") == OURS}
     rivals = [one for one in ranked if one.competitor[0] not in family]
     if not rivals:
-        return f"{ours} has no rival yet."
-    first, second = sorted((ours, rivals[0]), key=lambda one: -one.score.value)
+        return f"{mine} has no rival yet."
+    first, second = sorted((mine, rivals[0]), key=lambda one: -one.score.value)
     lead = first.score.value - second.score.value
     if round(lead, 1) == 0.0:
         return f"{first} and {second} are level."
-    return f"{first} leads {second} by {lead:.1f} points{_doubt(first, second)}."
+    remarks = [*_largest_part(first, second, cells), *_doubt(first, second)]
+    aside = f" ({'; '.join(remarks)})" if remarks else ""
+    return f"{first} leads {second} by {lead:.1f} points{aside}."
 
 
-def _ours(cells: Sequence[Cell]) -> set[str]:
-    return {cell.system for cell in cells if cell.settings.get("architecture") == OURS}
+def _largest_part(first: Standing, second: Standing, cells: Sequence[Cell]) -> list[str]:
+    """Which test makes most of the lead in an average."""
+    if len(first.parts) == 1:
+        return []
+    gains = {test: (value - second.parts[test]) / len(first.parts) for test, value in first.parts.items()}
+    most = max(gains, key=lambda test: gains[test])
+    title = next(cell.data.tests[most].title for cell in cells if most in cell.data.tests)
+    return [f"{gains[most]:.1f} from {title} alone"]
 
 
-def _doubt(first: Standing, second: Standing) -> str:
+def _doubt(first: Standing, second: Standing) -> list[str]:
     """What speaks against the order, if anything does."""
-    if first.interval is not None and second.interval is not None:
-        return " (their 95 % intervals overlap)" if first.interval[0] <= second.interval[1] else ""
+    if first.interval[0] <= second.interval[1]:
+        return ["their 95 % intervals overlap"]
     spread = hypot(first.score.std or 0.0, second.score.std or 0.0)
-    return " (within a standard deviation)" if first.score.value - second.score.value <= spread else ""
+    return ["within a standard deviation"] if first.score.value - second.score.value <= spread else []
 
 
 def _interval(
-    cells: Sequence[Cell], competitor: Competitor, tests: Sequence[str]
-) -> tuple[float, float] | None:
-    if len(tests) != 1:
-        return None
+    cells: Sequence[Cell], competitor: Competitor, tests: Sequence[str], score: float
+) -> tuple[float, float]:
     system, precision = competitor
-    found = [
-        cell.precisions[precision].tests[tests[0]].interval
-        for cell in cells
-        if cell.system == system and precision in cell.precisions
-    ]
-    return 100 * fmean(one.low for one in found), 100 * fmean(one.high for one in found)
+    ends = []
+    for test in tests:
+        found = [
+            cell.precisions[precision].tests[test].interval
+            for cell in cells
+            if cell.system == system and precision in cell.precisions and test in cell.data.tests
+        ]
+        ends.append((100 * fmean(one.low for one in found), 100 * fmean(one.high for one in found)))
+    if len(ends) == 1:
+        return ends[0]
+    half = sqrt(sum(((high - low) / 2) ** 2 for low, high in ends)) / len(ends)
+    return score - half, score + half

@@ -123,12 +123,16 @@ def byte_points(mean: Average, cells: Sequence[Cell]) -> list[Point]:
 
 
 def work_points(mean: Average, cells: Sequence[Cell], core: str | None = None) -> list[Point]:
-    """Everybody who has the average, by multiply-accumulates; by instructions of a core, all integer C."""
+    """Everybody who has the average, by multiply-accumulates; by instructions of a core, all integer C.
+
+    A system that has integers is there once, as integers: its other arithmetic does the same sums.
+    """
     works = macs(cells) if core is None else instructions(cells, core)
+    scores = _scores(mean, cells)
     found = [
         Point(" ".join(competitor), mean_work(works.get(competitor, {}), mean.tests), score)
-        for competitor, score in _scores(mean, cells).items()
-        if core is None or competitor[1] == INTEGER
+        for competitor, score in scores.items()
+        if competitor[1] == INTEGER or (core is None and (competitor[0], INTEGER) not in scores)
     ]
     return _ranked(found)
 

@@ -42,7 +42,8 @@ def seeds(cells: Sequence[Cell]) -> ResultTable:
         for system in systems
     ]
     header = ("system", "what it is", *tasks.values(), "hours of training")
-    return ResultTable("Seeds", header, tuple(lines), ())
+    note = "A training that one result takes over from another, of the same commit, is counted there alone."
+    return ResultTable("Seeds", header, tuple(lines), (note,))
 
 
 def machines(cells: Sequence[Cell]) -> ResultTable:

@@ -158,12 +158,15 @@ def figures(cells: Sequence[Cell], *, as_published: bool = False) -> dict[Compet
 
 
 def average(found: Mapping[str, Figure], tests: Sequence[str]) -> Figure | None:
-    """Mean of the tests' means, None if one is missing; its deviation takes the tests as independent."""
+    """Mean of the tests' means, None if one is missing; its deviation takes the tests as independent.
+
+    It has none where a test has a single run: nobody knows what that contributes.
+    """
     if not tests or any(test not in found for test in tests):
         return None
     chosen = [found[test] for test in tests]
     spreads = [figure.std for figure in chosen if figure.std is not None]
-    std = sqrt(sum(spread**2 for spread in spreads)) / len(tests) if spreads else None
+    std = sqrt(sum(spread**2 for spread in spreads)) / len(tests) if len(spreads) == len(tests) else None
     return Figure(fmean(figure.value for figure in chosen), std)
 
 

@@ -135,9 +135,10 @@ def _table(suite: str, cells: Sequence[Cell], *, as_published: bool) -> ResultTa
 
 def _notes(suite: str, cells: Sequence[Cell], *, as_published: bool) -> list[str]:
     notes = [
-        "In %, mean ± population standard deviation over seeds (how many). An average needs every task; its "
-        "deviation takes tasks as independent and single runs as exact. Bytes are the most over the tasks; "
-        "all known bytes include the tokenizer and an estimate of the code.",
+        "In %, mean ± population standard deviation over seeds (how many). An average needs every task; it "
+        "has a deviation if every task has several runs, and that takes tasks as independent. Bytes are the "
+        "most over the tasks; all known bytes add EmbBERT's tables of tokens (other dictionaries are "
+        "constants) and, of integer C, a bound on the code.",
         f"{OVER_AIM} more than {AIM:,} bytes, {OVER_BUDGET} more than {BUDGET:,}.",
     ]
     notes += [

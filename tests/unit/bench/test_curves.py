@@ -25,9 +25,18 @@ def test_the_mean_ends_where_the_first_seed_does():
 
 
 def test_the_picture_ends_below_where_comparing_ends():
-    assert floor([[10.0, 88.0, 90.0], [20.0, 80.0, 85.0]]) == 90 - 2 * (80 / 4)
-    assert floor([[89.0, 90.0], [60.0, 80.0]]) == 70.0  # twice the distance between the last ones
-    assert floor([[50.0]]) == 50.0
+    assert floor([[10.0, 88.0, 60.0, 90.0], [20.0, 80.0, 85.0]]) == 60.0  # later dips are shown
+    assert floor([[89.0, 90.0], [60.0, 80.0]]) == 80.0
+    assert floor([[50.0], [60.0, 70.0]]) == 50.0
+
+
+def test_the_best_is_the_one_whose_seeds_are_best():
+    figure = Figure()
+    # Its seeds peak at different epochs, so that their mean never shows what is kept of them.
+    curves = {"one": [(10.0, 20.0, 25.0)], "two": [(30.0, 10.0, 10.0), (10.0, 10.0, 30.0)]}
+    learning_curves(figure, "Task", curves, ["one", "two"])
+    legend = figure.axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["two (2)", "one (1)"]
 
 
 def test_a_thick_line_per_system_and_a_thin_one_per_seed():

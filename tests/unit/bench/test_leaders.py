@@ -2,7 +2,7 @@
 
 import pytest
 
-from embbert.bench.leaders import best_of_ours, standings, verdict
+from embbert.bench.leaders import ours, standings, verdict
 from embbert.bench.summary import AIM, BUDGET
 
 EMBBERT = {"architecture": "embbert"}
@@ -49,16 +49,16 @@ def test_the_bytes_are_those_of_the_tests_in_question(made):
     assert [standings(cells, tests)[0].bytes for tests in (("snips",), ("snips", "limit"))] == [100, 900]
 
 
-def test_ours_is_the_best_integer_embbert_within_the_aim(made):
+def test_ours_is_the_integer_c_of_the_system_that_is_named(made):
     cells = made(
         ("embbert-large", "int8", 0.99, AIM + 1),
         ("embbert-float", "float", 0.98, 100),
         ("embbert-base", "int8", 0.9, AIM),
-        ("embbert-small", "int8", 0.8, 100),
-        ("linear", "int8", 0.95, 100),
+        ("embbert-small", "int8", 0.95, 100),
     )
-    assert best_of_ours(cells, ("snips",)).competitor == ("embbert-base", "int8")
-    assert best_of_ours(made(("linear", "int8", 0.95, 100)), ("snips",)) is None
+    assert ours(cells, ("snips",), "embbert-base").competitor == ("embbert-base", "int8")
+    for other in ("embbert-large", "embbert-float", "embbert-gone"):
+        assert ours(cells, ("snips",), other) is None
 
 
 @pytest.mark.parametrize(
@@ -75,37 +75,53 @@ def test_ours_is_the_best_integer_embbert_within_the_aim(made):
 )
 def test_by_how_much(made, rival, words):
     cells = made(("fasttext-2m", "float", rival, 1_998_000), ("embbert-base", "int8", 0.9, 450_000))
-    assert verdict(cells, ("snips",)) == words
+    assert verdict(cells, ("snips",), "embbert-base") == words
     # Neither an EmbBERT of its own in floating point nor what is too large is a rival.
     more = made(
         ("embbert-base", "int8", 0.9, 450_000), ("embbert-x", "float", 0.999, 9), ("b", "float", 1.0, 9**9)
     )
-    assert verdict([*cells, *more[1:]], ("snips",)) == words
+    assert verdict([*cells, *more[1:]], ("snips",), "embbert-base") == words
 
 
-def test_averages_are_doubted_by_their_deviation(made):
-    def of(spread):
+def test_the_interval_of_an_average_is_that_of_independent_tests(made):
+    cells = made(("a", "float", 0.9, 9)) + made(("a", "float", 0.8, 9), task="limit")
+    (alone,) = standings(cells, ("snips",))
+    (both,) = standings(cells, ("snips", "limit"))
+    assert alone.interval == pytest.approx((89, 91))
+    assert both.interval == pytest.approx((85 - 2**0.5 / 2, 85 + 2**0.5 / 2))
+    assert both.parts == pytest.approx({"snips": 90, "limit": 80})
+
+
+def test_averages_are_doubted_by_intervals_and_by_deviations(made):
+    def of(lead, spread=0.0):
         return [
             one
-            for task in ("snips", "limit")
+            for task, share in (("snips", 0.25), ("limit", 0.75))
             for seed, shift in enumerate((-spread, spread))
             for one in made(
-                ("a", "float", 0.9 + shift, 9),
-                ("embbert-base", "int8", 0.88 + shift, 9),
+                ("a", "float", 0.8 + 2 * lead * share + shift, 9),
+                ("embbert-base", "int8", 0.8 + shift, 9),
                 task=task,
                 seed=seed,
             )
         ]
 
-    words = "`a` float leads `embbert-base` int8 by 2.0 points"
-    assert verdict(of(0.01), ("snips", "limit")) == f"{words}."
-    assert verdict(of(0.03), ("snips", "limit")) == f"{words} (within a standard deviation)."
+    def said(cells):
+        return verdict(cells, ("snips", "limit"), "embbert-base").removeprefix("`a` float leads ")
+
+    assert said(of(0.02)) == "`embbert-base` int8 by 2.0 points (1.5 from limit alone)."
+    assert said(of(0.02, 0.03)) == (
+        "`embbert-base` int8 by 2.0 points (1.5 from limit alone; within a standard deviation)."
+    )
+    assert said(of(0.012, 0.03)) == (
+        "`embbert-base` int8 by 1.2 points (0.9 from limit alone; their 95 % intervals overlap)."
+    )
 
 
 def test_without_a_rival_or_without_ours(made):
     ours = made(("embbert-base", "int8", 0.9, 100))
-    assert verdict(ours, ("snips",)) == "`embbert-base` int8 has no rival yet."
-    assert verdict(made(("a", "float", 0.9, 9)), ("snips",)).startswith(
-        "`a` float leads; of EmbBERT in integers"
+    assert verdict(ours, ("snips",), "embbert-base") == "`embbert-base` int8 has no rival yet."
+    assert verdict(made(("a", "float", 0.9, 9)), ("snips",), "embbert-base").startswith(
+        "`a` float leads; of `embbert-base` int8, within 512,000 bytes"
     )
-    assert verdict(ours, ("limit",)) == ""
+    assert verdict(ours, ("limit",), "embbert-base") == ""

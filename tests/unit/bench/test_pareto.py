@@ -79,6 +79,13 @@ def test_work_is_the_mean_over_tests_of_the_mean_over_seeds(cell):
     ]
 
 
+def test_work_is_drawn_once_of_a_system(cell):
+    made = [cell(system="a", precision=precision, macs=5) for precision in ("float", "int8")]
+    made += [cell(system="b", precision="float", macs=7)]
+    (mean,) = drawn(made)
+    assert {point.name for point in work_points(mean, made)} == {"a int8", "b float"}
+
+
 def test_instructions_are_of_integer_c_with_counted_kernels_only(cell):
     made = [
         cell(system=system, precision=precision, macs=1000, settings={"architecture": kind} if kind else None)
