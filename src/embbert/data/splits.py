@@ -41,7 +41,7 @@ def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[li
 
     Raises:
         UsageError: fraction or seed out of range.
-        DataError: no row can be held out, as no stratum has two different texts.
+        DataError: no row can be held out, as no stratum has a second text to spare.
     """
     if not 0.0 < fraction < 1.0:
         raise UsageError(f"the validation fraction must be between 0 and 1, not {fraction}")
@@ -56,10 +56,10 @@ def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[li
         keys = generator.random_raw(len(groups))
         drawn = [groups[index] for index in np.argsort(keys, kind="stable")]
         validation += _draw(drawn, share)
-    held = _keep_every_class(examples, strata, set(validation))
+    held = _keep_every_class(examples, strata, set(validation)) or _one_to_spare(examples, strata)
     if not held:
         raise DataError(
-            "no validation rows can be held out: no class has two different texts",
+            "no validation rows can be held out: no class has a second text to spare",
             source=examples.source,
             remedy="Add rows, or give a validation file of its own.",
         )
@@ -81,6 +81,18 @@ def _keep_every_class(examples: Examples, strata: list[list[_Group]], held: set[
         if group[0] in held and not labels <= there:
             held, there = held.difference(group), there | labels
     return held
+
+
+def _one_to_spare(examples: Examples, strata: list[list[_Group]]) -> set[int]:
+    """A text that no class is gone without, of a stratum that has another, where those drawn were none."""
+    targets = examples.targets
+    if targets is None:
+        return set()
+    for group in (group for groups in strata if len(groups) > 1 for group in groups):
+        rest = {target for index, target in enumerate(targets) if index not in group}
+        if {targets[index] for index in group} <= rest:
+            return set(group)
+    return set()
 
 
 def _groups(examples: Examples) -> list[_Group]:

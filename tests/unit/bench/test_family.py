@@ -1,5 +1,7 @@
 """Sizes of one architecture, beside the paper's."""
 
+from math import sqrt
+
 import pytest
 
 from embbert.bench.family import family, line, panels, published_line
@@ -56,7 +58,11 @@ def test_the_published_family_adds_up_to_the_published_averages(row):
         found = average(row.as_published, tests)
         assert found.value == pytest.approx(stated.value, abs=0.0101)
         if stated.std is not None:
-            assert found.std == pytest.approx(stated.std, abs=0.0051)
+            # The paper takes single runs as exact.
+            spreads = [row.as_published[test].std or 0.0 for test in tests]
+            assert sqrt(sum(spread**2 for spread in spreads)) / len(tests) == pytest.approx(
+                stated.std, abs=0.0051
+            )
     assert row.standard["wnli"].value == pytest.approx(100 - row.as_published["wnli"].value)
     assert set(row.doubtful) <= set(row.as_published)
 

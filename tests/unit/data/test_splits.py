@@ -88,15 +88,25 @@ def test_rows_of_one_text_stay_together_and_every_class_of_two_texts_is_on_both_
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.sampled_from("xyz")), min_size=1, max_size=40), fractions, seeds
 )
+@example([(0, "y"), (0, "x"), (1, "y")], 0.5, 1)
+@example([(0, "y"), (0, "x"), (1, "y"), (1, "z")], 0.5, 1)
 def test_contradicting_labels_of_one_text_stay_together_too(rows, fraction, seed):
     texts = [f"text {number}" for number, _ in rows]
-    examples = classified([label for _, label in rows], texts)
+    labels = [label for _, label in rows]
+    examples = classified(labels, texts)
     try:
         train, validation = parts(examples, fraction, seed)
     except DataError:
-        first = {text: label for text, (_, label) in reversed(list(zip(texts, rows, strict=True)))}
-        assert max(Counter(first.values()).values()) == 1
+        first = dict(reversed(list(zip(texts, labels, strict=True))))
+        seen = Counter(first.values())
+        for text in first:
+            own, others = (
+                {one for t, one in zip(texts, labels, strict=True) if (t == text) is same}
+                for same in (True, False)
+            )
+            assert seen[first[text]] == 1 or not own <= others
     else:
+        assert {labels[index] for index in train} == set(labels)
         assert not {texts[index] for index in train} & {texts[index] for index in validation}
 
 
