@@ -67,7 +67,8 @@ def workers(folder):
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
-            ours = f"TMPDIR={folder}".encode() in (entry / "environ").read_bytes().split(b"\0")
+            settings = (entry / "environ").read_bytes().split(b"\0")
+            ours = any(each.startswith(f"TMPDIR={folder}/".encode()) for each in settings)
             if ours and runner.WORKER.encode() in (entry / "cmdline").read_bytes():
                 found.add(int(entry.name))
     return found
