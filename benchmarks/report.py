@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 from common import RESULTS
@@ -34,7 +33,7 @@ from embbert.bench.summary import (
     suites,
 )
 from embbert.bench.systems import SYSTEMS
-from embbert.bench.tables import ResultTable, Row, all_tables, markdown
+from embbert.bench.tables import BESIDE, ResultTable, Row, all_tables, markdown
 from embbert.bench.tasks import shipped_cards
 from embbert.errors import EmbbertError
 
@@ -128,10 +127,9 @@ def chosen_pictures(cells: Sequence[Cell]) -> list[Picture]:
     members = [name for name in FAMILY if name in measured]
     matrices = []
     for task in CONFUSED:
-        best = ours(cells, (task,), OURS)
-        if best is not None:
-            seed = min(cell.seed for cell in cells if (cell.task, cell.system) == (task, best.competitor[0]))
-            matrices.append(f"{task}.{best.competitor[0]}.{seed}")
+        if ours(standings(cells, (task,)), OURS) is not None:
+            seed = min(cell.seed for cell in cells if (cell.task, cell.system) == (task, OURS))
+            matrices.append(f"{task}.{OURS}.{seed}")
     found = pictures(cells, matrices, core=CORE, members=members if len(members) > 1 else ())
     # A point alone compares with nothing.
     alone = {
@@ -218,18 +216,11 @@ def second_metrics(cells: Sequence[Cell]) -> ResultTable:
                     mine = values.setdefault((cell.system, precision), {})
                     mine.setdefault((test, metric), []).append(100 * measured.tests[test].metrics[metric])
     lines = [
-        Row((*competitor, *(str(figure(values[competitor].get(name))) for name in names)))
+        Row((*competitor, *(str(Figure.over(mine[name])) if name in mine else NOTHING for name in names)))
         for competitor in figures(cells)
-        if competitor in values
+        if (mine := values.get(competitor)) is not None
     ]
     return ResultTable("Other metrics", ("system", "arithmetic", *names.values()), tuple(lines), ())
-
-
-def figure(found: Sequence[float] | None) -> Figure | str:
-    """Mean and deviation over runs."""
-    if found is None:
-        return NOTHING
-    return Figure(fmean(found), pstdev(found) if len(found) > 1 else None, len(found))
 
 
 def means(cells: Sequence[Cell]) -> list[Average]:
@@ -246,7 +237,7 @@ def who_leads(cells: Sequence[Cell]) -> ResultTable:
     for title, tests in subjects:
         ranked = standings(cells, tests)
         if ranked:
-            mine = ours(cells, tests, OURS)
+            mine = ours(ranked, OURS)
             lines.append(Row((title, verdict(cells, tests, OURS), *standing(ranked[0]), *standing(mine)[1:])))
     header = (
         "",
@@ -264,8 +255,8 @@ def who_leads(cells: Sequence[Cell]) -> ResultTable:
     notes = (
         "First is the best of all, every EmbBERT included; the words are about the others. 95 %: bootstrap "
         "interval over test rows, of an average from those of its tests; it knows nothing of the spread over "
-        "seeds. Bytes: constants and RAM. In all: with EmbBERT's tables of tokens (other dictionaries are "
-        "constants) and, of integer C, a bound on the code.",
+        "seeds. Bytes: constants and RAM. In all: "
+        f"with {BESIDE}.",
     )
     return ResultTable("Who leads", header, tuple(lines), notes)
 

@@ -46,27 +46,26 @@ class Standing:
         return f"`{system}` {precision}"
 
 
-def standings(cells: Sequence[Cell], tests: Sequence[str], limit: int = BUDGET) -> list[Standing]:
-    """Who has all the tests within the limit, the best first; of equals, the smaller."""
+def standings(cells: Sequence[Cell], tests: Sequence[str]) -> list[Standing]:
+    """Who has all the tests within the budget, the best first; of equals, the smaller."""
     inside = cells_of(tests, cells)
     most = sizes(inside)
     found = []
     for competitor, mine in figures(inside).items():
         score, size = average(mine, tests), most[competitor]
-        if score is not None and size.deployed <= limit:
+        if score is not None and size.deployed <= BUDGET:
             parts = {test: mine[test].value for test in tests}
             interval = _interval(inside, competitor, tests, score.value)
             found.append(Standing(competitor, score, parts, size.deployed, size.total, interval))
     return sorted(found, key=lambda one: (-one.score.value, one.bytes))
 
 
-def ours(cells: Sequence[Cell], tests: Sequence[str], system: str) -> Standing | None:
+def ours(ranked: Sequence[Standing], system: str) -> Standing | None:
     """Integer C of one system, within the bytes that the project aims at.
 
     Which one is said beforehand: the best of several by test rows would be a choice that rivals do not have.
     """
-    ranked = standings(cells, tests, AIM)
-    return next((one for one in ranked if one.competitor == (system, INTEGER)), None)
+    return next((one for one in ranked if one.competitor == (system, INTEGER) and one.bytes <= AIM), None)
 
 
 def verdict(cells: Sequence[Cell], tests: Sequence[str], system: str) -> str:
@@ -74,9 +73,10 @@ def verdict(cells: Sequence[Cell], tests: Sequence[str], system: str) -> str:
 
     Empty if nobody has all the tests within the budget. Another EmbBERT is no rival.
     """
-    ranked, mine = standings(cells, tests), ours(cells, tests, system)
+    ranked = standings(cells, tests)
     if not ranked:
         return ""
+    mine = ours(ranked, system)
     if mine is None:
         return f"{ranked[0]} leads; of `{system}` {INTEGER}, within {AIM:,} bytes, there is no result."
     family = {cell.system for cell in cells if cell.settings.get("architecture") == OURS}

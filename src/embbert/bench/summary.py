@@ -47,6 +47,11 @@ class Figure:
     runs: int | None = None
     digits: int = 2
 
+    @classmethod
+    def over(cls, runs: Sequence[float]) -> Figure:
+        """Of the scores of these runs, in %."""
+        return cls(fmean(runs), pstdev(runs) if len(runs) > 1 else None, len(runs))
+
     def __str__(self) -> str:
         spread = "" if self.std is None else f" ± {self.std:.{self.digits}f}"
         return f"{self.value:.{self.digits}f}{spread}{'' if self.runs is None else f' ({self.runs})'}"
@@ -148,13 +153,7 @@ def figures(cells: Sequence[Cell], *, as_published: bool = False) -> dict[Compet
                 values.setdefault((cell.system, precision), {}).setdefault(test, []).append(100 * value)
     order = list(SYSTEMS)
     ranked = sorted(values, key=lambda one: order.index(one[0]) if one[0] in order else len(order))
-    return {
-        one: {
-            test: Figure(fmean(found), pstdev(found) if len(found) > 1 else None, len(found))
-            for test, found in values[one].items()
-        }
-        for one in ranked
-    }
+    return {one: {test: Figure.over(found) for test, found in values[one].items()} for one in ranked}
 
 
 def average(found: Mapping[str, Figure], tests: Sequence[str]) -> Figure | None:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from embbert.bench.cells import Cell
 
 PAPER, DOUBT, PARTIAL = "†", "‡", "*"
+BESIDE = (
+    "EmbBERT's tables of tokens (other dictionaries are constants) and, of integer C, a bound on the code"
+)
+"""What all known bytes are beside constants and RAM."""
+
 OVER_AIM, OVER_BUDGET = "§", "§§"
 
 
@@ -137,8 +142,7 @@ def _notes(suite: str, cells: Sequence[Cell], *, as_published: bool) -> list[str
     notes = [
         "In %, mean ± population standard deviation over seeds (how many). An average needs every task; it "
         "has a deviation if every task has several runs, and that takes tasks as independent. Bytes are the "
-        "most over the tasks; all known bytes add EmbBERT's tables of tokens (other dictionaries are "
-        "constants) and, of integer C, a bound on the code.",
+        f"most over the tasks; all known bytes add {BESIDE}.",
         f"{OVER_AIM} more than {AIM:,} bytes, {OVER_BUDGET} more than {BUDGET:,}.",
     ]
     notes += [

@@ -56,9 +56,10 @@ def test_ours_is_the_integer_c_of_the_system_that_is_named(made):
         ("embbert-base", "int8", 0.9, AIM),
         ("embbert-small", "int8", 0.95, 100),
     )
-    assert ours(cells, ("snips",), "embbert-base").competitor == ("embbert-base", "int8")
+    ranked = standings(cells, ("snips",))
+    assert ours(ranked, "embbert-base").competitor == ("embbert-base", "int8")
     for other in ("embbert-large", "embbert-float", "embbert-gone"):
-        assert ours(cells, ("snips",), other) is None
+        assert ours(ranked, other) is None
 
 
 @pytest.mark.parametrize(
