@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from embbert.bench.peers import Split
     from embbert.data import Examples
 
-STRENGTHS = (0.5, 2.0, 8.0, 32.0, 128.0)
+STRENGTHS = (0.03125, 0.125, 0.5, 2.0, 8.0, 32.0, 128.0, 512.0)
 """C of the logistic regression, 1/alpha of the ridge regression; validation rows decide."""
 
 BALANCED = ("mcc", "macro_f1")

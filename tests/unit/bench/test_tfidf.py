@@ -146,7 +146,8 @@ def test_values(system):
     data = Examples(tuple(found), None, tuple(2.0 * numbers), tuple(range(200)), "x", "regress")
     fitted = fit(system, data, "spearman")
     answers = fitted.answers("float", data)
-    assert np.abs(answers - 2.0 * numbers).mean() < 0.5
+    # What is chosen by ranks may be shrunk, so distances to the values say nothing.
+    assert np.corrcoef(answers, numbers)[0, 1] > 0.85
     assert fitted.validation["pearson"] > 0.8
     assert fitted.size("float").constants <= BUDGET
 
@@ -185,4 +186,6 @@ def test_systems():
         "hashed-781k": 781_056,
         "hashed-2m": 2_000_000,
     }
-    assert 4 <= len(STRENGTHS) <= 6
+    assert [after / before for before, after in pairwise(STRENGTHS)] == [4] * (len(STRENGTHS) - 1)
+    assert STRENGTHS[0] < 1 / 16
+    assert STRENGTHS[-1] > 256
