@@ -84,6 +84,41 @@ def test_a_write_beyond_the_arena_is_reported(exported):
     assert any("outside of its arena" in problem for problem in verdict(exported).problems)
 
 
+def test_a_fault_of_the_smallest_build_is_reported(exported):
+    damage(
+        exported[2] / "model.c",
+        r"static void run\(work \*a, uint32_t count\)\n\{",
+        "static void run(work *a, uint32_t count)\n{\n"
+        "#ifdef __OPTIMIZE_SIZE__\n    a->ids[0] ^= 1u;\n#endif\n",
+    )
+    assert verdict(exported).difference.where == "logits, -Os,"
+
+
+def test_a_fault_of_ids_alone_is_reported(exported):
+    damage(exported[2] / "model.c", r"(logits\[i\] = a->\w+\[i\])", r"\1 + 1")
+    assert verdict(exported).difference.where == "logits, from ids alone,"
+
+
+def test_a_wrong_name_of_a_class_is_reported(exported):
+    damage(exported[2] / "model.c", r'"music"', '"musik"')
+    assert verdict(exported, tricky=True).problems == ("class 1 is called 'musik', not 'music'",)
+
+
+def test_a_wrong_constant_that_no_text_reaches_is_reported(exported):
+    """The first token pads."""
+    damage(
+        exported[2] / "model_weights.c",
+        r"(model_embed_embed_token_table\[\d+\][^=]*= \{\s*)(-?\d+)(,)",
+        lambda found: found[1] + str(int(found[2]) ^ 1) + found[3],
+    )
+    problems = verdict(exported).problems
+    # Of a module of WebAssembly nothing but the sizes of constants is known.
+    wanted = [r"the constant model_embed_embed_token_table is -?\d+ at index \d+, not -?\d+"]
+    wanted = [] if exported[-2] == "wasm32" else wanted
+    assert len(problems) == len(wanted)
+    assert all(map(re.fullmatch, wanted, problems))
+
+
 def test_an_understated_stack_is_reported(exported):
     path = exported[2] / "report.json"
     report = json.loads(path.read_text())

@@ -165,8 +165,8 @@ def _print(result: "HostResult | DeviceResult") -> None:
         table.add_row("writable globals", f"{sizes.writable:,} bytes", "0")
         if not device:
             table.add_row("foreign symbols", ", ".join(sizes.undefined) or "none", "none")
-    passes = "passes, 1 less is refused" if device and result.stack is not None else ""
-    table.add_row("arena", passes or f"{stated['arena']:,} bytes", f"{stated['arena']:,}")
+    if result.stack is not None:
+        table.add_row("arena", "passes, 1 less is refused", f"{stated['arena']:,}")
     if isinstance(result, DeviceResult):
         _add_counts(table, result)
     elif result.stack is not None:

@@ -69,6 +69,15 @@ def tokenizer_source(tables: AnyTables, prefix: str) -> str:
     return f"{head}{includes}\n{externs}" + "".join(parts)
 
 
+def tokenizer_arrays(tables: AnyTables, prefix: str) -> dict[str, NDArray[np.uint16]]:
+    """The constant arrays that `tokenizer_source` defines, by their names in C."""
+    if isinstance(tables, JointTables):
+        own = tokenizer_arrays(tables.tokens, prefix)
+        ngrams = tables.ngrams.arrays().items()
+        return own | {f"{prefix}_ngrams_{field}": it for field, it in ngrams if field not in tables.shared}
+    return {f"{prefix}_{field}": values for field, values in tables.arrays().items()}
+
+
 def tokenizer_bytes(tables: AnyTables) -> int:
     """Bytes of the constant arrays that `tokenizer_source` defines.
 

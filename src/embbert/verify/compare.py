@@ -10,6 +10,8 @@ import numpy as np
 from embbert.quant.reference import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from embbert.quant.spec import Plan
@@ -43,7 +45,8 @@ class Difference:
 
     Attributes:
         question: index of the text.
-        where: `tokens`, `<stage>.<operator>`, `logits`, `result` or `status`.
+        where: `tokens`, `<stage>.<operator>`, `logits`, `result` or `status`; of another build or another
+            function than the one that is compared with the reference, followed by which.
         row: of the operator's output; 0 where there are no rows.
         index: within the row.
         expected: the reference's value; None if it has none there.
@@ -100,6 +103,61 @@ def compare(
     if question.ids is None:
         result = int(expected.argmax()) if classify else int(expected[0])
         pairs.append(("result", np.array([[result]]), np.array([[reply.result]])))
+    return _compared(index, pairs)
+
+
+def agree(
+    index: int, first: Reply, second: Reply, which: str, *, ids: bool = False
+) -> tuple[Difference | None, int]:
+    """(first difference or None, values compared) of two answers to one question.
+
+    Args:
+        index: of the question.
+        first: an answer that equals the reference's.
+        second: of another build, or from the token ids alone.
+        which: says what the second is.
+        ids: the second has no tokens and no result, for it was given the ids.
+    """
+    pairs = [] if ids else [("tokens", np.array([first.ids]), np.array([second.ids]))]
+    pairs.append(("status", np.array([[first.status]]), np.array([[second.status]])))
+    pairs.append(("logits", first.logits[None], second.logits[None]))
+    if not ids:
+        pairs.append(("result", np.array([[first.result]]), np.array([[second.result]])))
+    return _compared(index, [(f"{where}, {which},", wanted, found) for where, wanted, found in pairs])
+
+
+def broken_promises(replies: Sequence[Reply], stated: Mapping[str, int], labels: Sequence[str]) -> list[str]:
+    """What a build with checks found wrong with arena, stack, self-test and names of classes, as sentences.
+
+    Args:
+        replies: of that build.
+        stated: bytes that the report states.
+        labels: names of the classes; empty if they have none.
+    """
+    problems = []
+    if not all(reply.refused for reply in replies):
+        problems.append(f"an arena of {stated['arena'] - 1} bytes, one less than stated, is not refused")
+    if not all(reply.guarded for reply in replies):
+        problems.append(f"a call writes outside of its arena of {stated['arena']} bytes")
+    failed = {reply.self_test for reply in replies} - {None, 0}
+    if failed:
+        problems.append(f"the boot self-test returns status {failed.pop()}")
+    stack = max((reply.stack for reply in replies), default=0)
+    if stack > stated["stack"]:
+        problems.append(f"a call used {stack} bytes of stack, the header states {stated['stack']}")
+    called = {(reply.result, reply.label) for reply in replies if labels and reply.status == 0}
+    problems += [
+        f"class {number} is called {name!r}, not {labels[number]!r}"
+        for number, name in sorted(called, key=str)
+        if number < len(labels) and name != labels[number]
+    ]
+    return problems
+
+
+def _compared(
+    index: int, pairs: Sequence[tuple[str, NDArray[Any], NDArray[Any]]]
+) -> tuple[Difference | None, int]:
+    """(first difference or None, values compared) of arrays that should be the same."""
     count = 0
     for where, wanted, found in pairs:
         place = _first_difference(wanted, found)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from embbert.errors import CheckFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALLOCATED, SYMBOL_TABLE, OBJECT, FUNCTION = 2, 2, 1, 2
+ALLOCATED, SYMBOL_TABLE, NO_BITS, OBJECT, FUNCTION = 2, 2, 8, 1, 2
 LOADED = 1
+
+Order = Literal["<", ">"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,15 @@ class ObjectFile:
     Attributes:
         sections: bytes by name, of the sections that end up in flash or RAM.
         objects: bytes by name of every constant or variable.
+        contents: what is in those that the file holds, by name.
+        order: of the bytes of a number: `<` or `>`.
         undefined: symbols that other files must define.
     """
 
     sections: dict[str, int]
     objects: dict[str, int]
+    contents: dict[str, bytes]
+    order: Order
     undefined: frozenset[str]
 
 
@@ -64,6 +70,13 @@ class LinkedProgram:
     segments: tuple[tuple[int, bytes], ...]
     sections: dict[str, int]
     symbols: tuple[Symbol, ...]
+
+    def contents(self, symbol: Symbol) -> bytes:
+        """What lies there before the program starts; nothing if it is not in flash."""
+        for start, data in self.segments:
+            if start <= symbol.address < start + len(data):
+                return data[symbol.address - start :][: symbol.size]
+        return b""
 
     def function_at(self, address: int) -> str | None:
         """Name of the function that an address lies in."""
@@ -130,7 +143,8 @@ def _parse_image(data: bytes) -> LinkedProgram:
 
 
 def _parse(data: bytes) -> ObjectFile:
-    wide, order = data[4] == 2, "<" if data[5] == 1 else ">"
+    wide = data[4] == 2
+    order: Order = "<" if data[5] == 1 else ">"
     # Offset of the section headers, their size and number, and which one holds the names.
     (table,) = struct.unpack_from(order + ("Q" if wide else "I"), data, 40 if wide else 32)
     size, count, names_at = struct.unpack_from(order + "HHH", data, 58 if wide else 46)
@@ -138,6 +152,7 @@ def _parse(data: bytes) -> ObjectFile:
     headers = [struct.unpack_from(layout, data, table + index * size) for index in range(count)]
     sections: dict[str, int] = {}
     objects: dict[str, int] = {}
+    contents: dict[str, bytes] = {}
     undefined: set[str] = set()
     for name, kind, flags, _, offset, length, link, _, _, entry in headers:
         if flags & ALLOCATED:
@@ -147,15 +162,18 @@ def _parse(data: bytes) -> ObjectFile:
             continue
         for at in range(offset + entry, offset + length, entry):
             if wide:
-                place, info, _, section, _, symbol_size = struct.unpack_from(order + "IBBHQQ", data, at)
+                place, info, _, section, start, symbol_size = struct.unpack_from(order + "IBBHQQ", data, at)
             else:
-                place, _, symbol_size, info, _, section = struct.unpack_from(order + "IIIBBH", data, at)
+                place, start, symbol_size, info, _, section = struct.unpack_from(order + "IIIBBH", data, at)
             symbol = _text(data, headers[link][4] + place)
             if section == 0:
                 undefined.add(symbol)
             elif info & 15 == OBJECT:
                 objects[symbol] = symbol_size
-    return ObjectFile(sections, objects, frozenset(undefined - {""}))
+                if section < count and headers[section][1] != NO_BITS:
+                    begin = headers[section][4] + start
+                    contents[symbol] = data[begin : begin + symbol_size]
+    return ObjectFile(sections, objects, contents, order, frozenset(undefined - {""}))
 
 
 def _text(data: bytes, at: int) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from embbert.emit.c99 import REPORT, export_c
 from embbert.emit.render import shortened
 from embbert.errors import CheckFailed, UsageError
-from embbert.verify.compare import Difference, Verdict, compare
+from embbert.verify.compare import Difference, Verdict, agree, broken_promises, compare
 from embbert.verify.program import Export, Program, Question, logits
-from embbert.verify.sizes import Sizes, measure
+from embbert.verify.sizes import Sizes, expected_arrays, measure
 from embbert.verify.stack import (
     FLAGS,
     StackBound,
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from embbert.store import ModelFolder
     from embbert.text import AnyTokenizer
     from embbert.text.charset import Charset
+    from embbert.verify.program import Reply
     from embbert.verify.toolchain import Compiler
 
 PREFIX = "model"
-COMPARED = ("-O2",)
-STACK_SAMPLE = 32
+COMPARED, SMALLEST = "-O2", "-Os"
+BY_IDS = "from ids alone"
 
 TRICKY: tuple[str | bytes, ...] = (
     "",
@@ -64,10 +65,11 @@ class HostResult(Verdict):
     Attributes:
         compiler: version line.
         texts: inputs compared.
-        values: integers compared: token ids, every operator's outputs, logits, answers.
+        values: integers compared: of one build token ids, every operator's outputs, logits, answers; of
+            another, as users make it, all but the operators' outputs; and logits from token ids alone.
         difference: the first one that differs, or None.
         stated: bytes of constants, tokenizer, code_margin, arena and stack that the report states.
-        stack: most bytes of stack that a call used; None where a difference ended the run.
+        stack: most bytes of stack that a call used, compiled with -Os; None where a difference ended the run.
         bound: what the call graph, compiled with -Os, says; None if the compiler writes none.
         sizes: measured bytes; None where objects are not ELF.
     """
@@ -152,42 +154,64 @@ def check_export(
         folder = Path(place)
         for source in export.sources():
             found.compile([source], folder / "strict.o", ["-c", "-O1", *STRICT])
-        program = Program(export, found, folder, COMPARED, trace=True)
-        difference, values = None, 0
-        for index, (question, reply) in enumerate(zip(asked, program.ask(asked), strict=True)):
-            classify = export.task == "classify"
-            difference, count = compare(plan, tokenizer, index, question, reply, classify=classify)
-            values += count
-            if difference is not None:
-                break
-        sizes = measure(export, found, folder, report)
+        difference, values, replies = _compare_builds(export, found, folder, plan, tokenizer, asked)
+        expected = expected_arrays(plan, tokenizer, export.prefix, blob=report["weights"] == "blob")
+        sizes = measure(export, found, folder, report, expected)
         problems = [] if difference is None else [str(difference)]
+        problems += broken_promises(replies, report["bytes"], export.labels)
         problems += sizes.problems if sizes else ()
-        stated = report["bytes"]["stack"]
         bound = call_graph(export, found, folder)
-        problems += contradictions(bound, stated) if bound else ()
-        stack = None
-        if difference is None:
-            stack = measured_stack(export, found, folder, asked[-STACK_SAMPLE:])
-            if stack > stated:
-                problems.append(f"a call used {stack} bytes of stack, the header states {stated}")
+        problems += contradictions(bound, report["bytes"]["stack"]) if bound else ()
     return HostResult(
         found.version,
         len(asked),
         values,
         difference,
         report["bytes"],
-        stack,
+        max((reply.stack for reply in replies), default=0) if difference is None else None,
         bound,
         sizes,
         problems=tuple(problems),
     )
 
 
-def measured_stack(export: Export, compiler: Compiler, folder: Path, asked: Sequence[Question]) -> int:
-    """Most bytes of stack that one of these calls uses, compiled with -Os."""
-    program = Program(export, compiler, folder, ["-Os"], stack=True)
-    return max((reply.stack for reply in program.ask(asked)), default=0)
+def _compare_builds(
+    export: Export,
+    compiler: Compiler,
+    folder: Path,
+    plan: Plan,
+    tokenizer: AnyTokenizer,
+    asked: Sequence[Question],
+) -> tuple[Difference | None, int, list[Reply]]:
+    """(first difference, values compared, what the build as users make it replied until then).
+
+    One build reports every operator and is compared with the reference; another, made as users make it, must
+    answer alike, and so must the function that takes token ids.
+    """
+    # With guards, or what writes beyond its arena would end in a message of the C library.
+    traced = Program(export, compiler, folder, [COMPARED], trace=True, guards=True)
+    plain = Program(export, compiler, folder, [SMALLEST], stack=True, checks=True)
+    classify = export.task == "classify"
+    values = 0
+    replies: list[Reply] = []
+    for index, (question, first, second) in enumerate(
+        zip(asked, traced.ask(asked), plain.ask(asked), strict=True)
+    ):
+        replies.append(second)
+        difference, count = compare(plan, tokenizer, index, question, first, classify=classify)
+        values += count
+        if difference is None:
+            difference, count = agree(index, first, second, SMALLEST)
+            values += count
+        if difference is not None:
+            return difference, values, replies
+    by_ids = plain.ask([Question(ids=reply.ids) for reply in replies])
+    for index, (reply, alone) in enumerate(zip(replies, by_ids, strict=True)):
+        difference, count = agree(index, reply, alone, BY_IDS, ids=True)
+        values += count
+        if difference is not None:
+            return difference, values, replies
+    return None, values, replies
 
 
 def call_graph(export: Export, compiler: Compiler, folder: Path) -> StackBound | None:
@@ -212,7 +236,8 @@ def read_export(path: Path) -> tuple[dict[str, Any], Export]:
     try:
         report = json.loads((path / REPORT).read_text(encoding="utf-8"))
         settings = report["prefix"], report["task"], report["pair"]
-        export = Export(path, *settings, ngrams="ngrams" in report)
+        labels = tuple(report["labels"])
+        export = Export(path, *settings, ngrams="ngrams" in report, labels=labels)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{path} is not an export: {error}") from error
     return report, export

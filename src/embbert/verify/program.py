@@ -62,9 +62,10 @@ class Reply:
         stack: bytes of stack that the call used; only from a stack build.
         ticks: of the device's counter, for encoding the text and for the whole call; only on a device.
         operator_ticks: by operator; only from a device's profiled build.
-        refused: an arena one byte too small was refused; only on a device.
-        guarded: the bytes around the arena are untouched; only on a device.
-        self_test: status of the boot self-test; only in the first reply of a run on a device.
+        refused: an arena one byte too small was refused; only from a build with checks, as the next three.
+        guarded: the bytes around the arena are untouched.
+        label: name of the class; None if classes have none.
+        self_test: status of the boot self-test; only in the first reply of a run.
         opening: ticks for checking a file of weights; only there, and only with such a file.
     """
 
@@ -78,6 +79,7 @@ class Reply:
     operator_ticks: dict[str, int] = field(default_factory=dict)
     refused: bool = False
     guarded: bool = False
+    label: str | None = None
     self_test: int | None = None
     opening: int | None = None
 
@@ -93,6 +95,7 @@ class Export:
         pair: it reads pairs.
         text_front: it has a tokenizer.
         ngrams: it has n-grams beside tokens.
+        labels: names of its classes.
     """
 
     path: Path
@@ -101,6 +104,7 @@ class Export:
     pair: bool
     text_front: bool = True
     ngrams: bool = False
+    labels: tuple[str, ...] = ()
 
     def sources(self) -> list[Path]:
         """Its C files, in order of name."""
@@ -114,6 +118,7 @@ class Export:
         flags += [f'-DHARNESS_BLOB="{weights}"'] if weights.is_file() else []
         flags += ["-DHARNESS_REGRESS"] if self.task == "regress" else []
         flags += ["-DHARNESS_NGRAMS"] if self.ngrams else []
+        flags += ["-DHARNESS_LABELS"] if self.labels else []
         flags += ["-DHARNESS_PAIR"] if self.pair and self.text_front else []
         return flags if self.text_front else [*flags, "-DHARNESS_IDS_ONLY"]
 
@@ -128,6 +133,8 @@ class Program:
         flags: optimisation and sanitizer flags.
         trace: report every operator.
         stack: measure the stack.
+        checks: run the self-test, name classes, watch the bytes around the arena, try one that is too small.
+        guards: lay bytes around the arena, but do not watch them.
 
     Raises:
         CheckFailed: the C does not compile.
@@ -142,14 +149,16 @@ class Program:
         *,
         trace: bool = False,
         stack: bool = False,
+        checks: bool = False,
+        guards: bool = False,
     ) -> None:
-        self.path = folder / f"harness{'_trace' if trace else ''}{'_stack' if stack else ''}"
-        switches = [*flags, "-std=c99", *export.defines()]
-        switches += ["-DEMBBERT_TRACE"] if trace else []
-        switches += ["-DHARNESS_STACK"] if stack else []
+        asked = {"EMBBERT_TRACE": trace, "HARNESS_STACK": stack, "HARNESS_CHECKS": checks}
+        switches = [name for name, wanted in (asked | {"HARNESS_GUARDS": guards}).items() if wanted]
+        self.path = folder / "-".join(["harness", *switches]).lower()
+        everything = [*flags, "-std=c99", *export.defines(), *(f"-D{switch}" for switch in switches)]
         with resources.as_file(resources.files("embbert.verify") / "harness") as harness:
             own = [harness / "harness.c", harness / "host.c"]
-            compiler.compile([*own, *export.sources()], self.path, switches)
+            compiler.compile([*own, *export.sources()], self.path, everything)
 
     def ask(self, questions: Sequence[Question]) -> Iterator[Reply]:
         """One reply per question, in order.
@@ -240,6 +249,8 @@ def replies(data: bytes) -> Iterator[Reply]:
             reply.operator_ticks[name] = reader.number()
         elif tag == b"A":
             reply.refused, reply.guarded = reader.number() == 1, reader.number() == 1
+        elif tag == b"N":
+            reply.label = reader.take(reader.number()).decode(errors="replace")
         elif tag == b"F":
             reply.self_test = reader.number()
         elif tag == b"O":

@@ -1,20 +1,28 @@
-"""What the compiled objects of an export hold, against what its report states."""
+"""What the compiled objects of an export hold, against its report and against the plan's own arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embbert.verify.elf import is_elf, read_object
+import numpy as np
+
+from embbert.emit.constants import constants
+from embbert.emit.tokenizer_c import tokenizer_arrays
+from embbert.text.tables import tables_of
+from embbert.verify.elf import Order, is_elf, read_object
+from embbert.verify.stack import HELPERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from embbert.quant.spec import Plan
+    from embbert.text import AnyTokenizer
     from embbert.verify.program import Export
     from embbert.verify.toolchain import Compiler
-
-ALLOWED = frozenset({"memcpy", "memset", "memmove"})
-"""Symbols that a compiler may call on its own and every C environment has."""
 
 WRITABLE = (".data", ".bss", ".tdata", ".tbss")
 # Unwind tables are a host's; a bare-metal build has none.
@@ -32,8 +40,8 @@ class Sizes:
         tokenizer: tables of the tokenizer.
         code: everything else in flash: machine code, structures, labels, self-test, padding.
         writable: initialised or zeroed globals.
-        undefined: symbols that neither the export nor ALLOWED has.
-        problems: what contradicts the report, as sentences.
+        undefined: symbols that the export lacks, but for what a compiler may call on its own.
+        problems: what contradicts the report or the plan, as sentences.
     """
 
     constants: int
@@ -44,14 +52,28 @@ class Sizes:
     problems: tuple[str, ...]
 
 
-def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, Any]) -> Sizes | None:
-    """Compile every file, link them into one object and read its sections; None where objects are not ELF.
+def measure(
+    export: Export,
+    compiler: Compiler,
+    folder: Path,
+    report: dict[str, Any],
+    expected: Mapping[str, NDArray[Any]],
+) -> Sizes | None:
+    """Compile every file, link them into one object and read it; None where objects are not ELF.
+
+    Args:
+        export: what to compile.
+        compiler: with what.
+        folder: where the objects go.
+        report: of the export.
+        expected: `expected_arrays`.
 
     Raises:
         CheckFailed: a file does not compile.
     """
-    constants = tokenizer = total = writable = 0
-    targets = []
+    weights = tokenizer = total = writable = 0
+    targets: list[Path] = []
+    held: dict[str, bytes] = {}
     for source in export.sources():
         target = folder / f"{source.stem}.o"
         compiler.compile([source], target, ["-c", *FLAGS])
@@ -60,10 +82,14 @@ def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, 
         targets.append(target)
         # Static tables of different files may share a name, so arrays are told apart before linking.
         if source.name == f"{export.prefix}_weights.c":
-            constants = sum(read_object(target).objects.values())
+            arrays = read_object(target)
+            weights = sum(arrays.objects.values())
+            held |= arrays.contents
         elif source.name == f"{export.prefix}_tokenizer.c":
             own = {f"{export.prefix}_tokenizer", f"{export.prefix}_ngrams"}
-            tokenizer = sum(size for name, size in read_object(target).objects.items() if name not in own)
+            arrays = read_object(target)
+            tokenizer = sum(size for name, size in arrays.objects.items() if name not in own)
+            held |= arrays.contents
     linked = folder / "linked.o"
     compiler.compile(targets, linked, ["-r", "-nostdlib"])
     found = read_object(linked)
@@ -72,12 +98,55 @@ def measure(export: Export, compiler: Compiler, folder: Path, report: dict[str, 
             writable += size
         elif not name.startswith(IGNORED):
             total += size
-    code = total - constants - tokenizer
-    undefined = tuple(sorted(found.undefined - ALLOWED))
-    problems = contradictions(constants, tokenizer, code, writable, report["bytes"])
+    code = total - weights - tokenizer
+    undefined = tuple(sorted(found.undefined - HELPERS.keys()))
+    problems = contradictions(weights, tokenizer, code, writable, report["bytes"])
+    problems += wrong_contents(expected, held, found.order)
     if undefined:
         problems.append(f"the code calls {', '.join(undefined)}")
-    return Sizes(constants, tokenizer, code, writable, undefined, tuple(problems))
+    return Sizes(weights, tokenizer, code, writable, undefined, tuple(problems))
+
+
+def expected_arrays(
+    plan: Plan, tokenizer: AnyTokenizer, prefix: str, *, blob: bool
+) -> dict[str, NDArray[Any]]:
+    """Every array that the constants of an export should hold, by its name in C.
+
+    Args:
+        plan: as it was exported.
+        tokenizer: as it was exported.
+        prefix: of the names.
+        blob: the weights are in a file, which has a checksum of its own.
+    """
+    weights = {} if blob else {f"{prefix}_{one.name}": one.values for one in constants(plan)}
+    return weights | tokenizer_arrays(tables_of(tokenizer), prefix)
+
+
+def wrong_contents(
+    expected: Mapping[str, NDArray[Any]], found: Mapping[str, bytes], order: Order
+) -> list[str]:
+    """What is wrong with constants, as sentences: texts reach but a part of them.
+
+    Args:
+        expected: arrays by name.
+        found: the bytes of each in an object or image.
+        order: of the bytes of a number: `<` or `>`.
+    """
+    problems = []
+    for name, values in expected.items():
+        wanted = values.ravel()
+        kind = wanted.dtype.newbyteorder(order)
+        data = found.get(name, b"")
+        if len(data) != wanted.nbytes:
+            problems.append(f"the constant {name} has {len(data)} bytes, not {wanted.nbytes}")
+            continue
+        wrong = np.flatnonzero(np.frombuffer(data, kind) != wanted)
+        if len(wrong):
+            at = int(wrong[0])
+            problems.append(
+                f"the constant {name} is {np.frombuffer(data, kind)[at]} at index {at}, not {wanted[at]}"
+            )
+    return problems
 
 
 def contradictions(

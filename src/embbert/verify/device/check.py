@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embbert.emit.c99 import export_c
-from embbert.verify.compare import Difference, Verdict, compare
+from embbert.verify.compare import Difference, Verdict, agree, broken_promises, compare
 from embbert.verify.device.cores import find_core
 from embbert.verify.device.image import OPTIMIZE, PLAIN, TRACED, Builder
 from embbert.verify.device.measure import answer_stack, image_sizes, image_stack
 from embbert.verify.device.program import DeviceProgram
 from embbert.verify.device.tools import find_tools
-from embbert.verify.host import PREFIX, questions, read_export
+from embbert.verify.host import BY_IDS, PREFIX, questions, read_export
+from embbert.verify.program import Question
+from embbert.verify.sizes import expected_arrays
 from embbert.verify.stack import contradictions
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from embbert.store import ModelFolder
     from embbert.text.charset import Charset
     from embbert.verify.device.image import Image
-    from embbert.verify.program import Question, Reply
+    from embbert.verify.program import Reply
     from embbert.verify.sizes import Sizes
     from embbert.verify.stack import StackBound
 
@@ -65,7 +67,7 @@ class DeviceResult(Verdict):
         emulator: version line.
         optimize: the level that what ran was compiled at.
         texts: inputs compared.
-        traced: of these, how many with every operator's output.
+        traced: of these, how many with every operator's output, again compiled with -Os, and from ids alone.
         values: integers compared: token ids, operators' outputs, logits, answers.
         difference: the first one that differs, or None.
         accuracy: share of right answers, where the texts came with labels of the model.
@@ -121,7 +123,8 @@ def verify_device(
         pairs: as many second texts, for a model of pairs.
         labels: as many class names, to count right answers.
         tools: `gcc` or `zig`; the first that is installed if None.
-        layers: of how many texts every operator is compared; of the others tokens, logits and answer.
+        layers: of how many texts every operator is compared, and the answers of the program compiled with -Os
+            and of the function that takes ids; of the others tokens, logits and answer.
         max_length: as `export_c`'s.
         weights: as `export_c`'s.
         charset: as `export_c`'s.
@@ -181,7 +184,7 @@ class DeviceCheck:
             plain = DeviceProgram(builder.build(PLAIN))
             traced = DeviceProgram(builder.build(TRACED), counting=False)
             small = builder.build(PLAIN, SIZES_LEVEL)
-            sizes = image_sizes(small, self._export.prefix, self._report)
+            sizes = self._sizes(small)
             bounds = self._bounds({OPTIMIZE: plain.image, SIZES_LEVEL: small})
             closely = [*range(min(layers, given)), *range(given, len(asked))]
             difference, values = self._compare(traced, asked, closely)
@@ -193,9 +196,13 @@ class DeviceCheck:
                     # The plain image knows no layers: the traced one tells where this text goes wrong.
                     inside, _ = self._compare(traced, asked, [difference.question])
                     difference = inside or difference
+                else:
+                    difference, compared = self._compare_builds(plain, small, asked, closely, replies)
+                    values += compared
             problems = [] if difference is None else [str(difference)]
             whole = difference is None and bool(replies)
-            problems += [*self._broken_promises(replies), *sizes.problems]
+            problems += broken_promises(replies, self._report["bytes"], self._export.labels)
+            problems += sizes.problems
             problems += self._stack_problems(plain.image, bounds, replies)
             return DeviceResult(
                 core=self._core.title,
@@ -213,7 +220,7 @@ class DeviceCheck:
                 stack=max(reply.stack for reply in replies) if whole else None,
                 bounds=bounds,
                 sizes=sizes,
-                code=image_sizes(plain.image, self._export.prefix, self._report).code,
+                code=self._sizes(plain.image).code,
                 problems=tuple(problems),
             )
 
@@ -243,26 +250,36 @@ class DeviceCheck:
                 return difference, values, replies
         return None, values, replies
 
+    def _compare_builds(
+        self,
+        plain: DeviceProgram,
+        small: Image,
+        asked: Sequence[Question],
+        indices: Sequence[int],
+        replies: Sequence[Reply],
+    ) -> tuple[Difference | None, int]:
+        """(first difference, values compared) of the smallest build, and of ids alone, with these replies."""
+        values = 0
+        smallest = DeviceProgram(small, counting=False).ask([asked[index] for index in indices])
+        by_ids = plain.ask([Question(ids=replies[index].ids) for index in indices])
+        for index, other, alone in zip(indices, smallest, by_ids, strict=True):
+            for reply, which, ids in ((other, SIZES_LEVEL, False), (alone, BY_IDS, True)):
+                difference, count = agree(index, replies[index], reply, which, ids=ids)
+                values += count
+                if difference is not None:
+                    return difference, values
+        return None, values
+
+    def _sizes(self, image: Image) -> Sizes:
+        blob = self._report["weights"] == "blob"
+        expected = expected_arrays(self._plan, self._tokenizer, self._export.prefix, blob=blob)
+        return image_sizes(image, self._export.prefix, self._report, expected)
+
     def _one(
         self, index: int, question: Question, reply: Reply, *, traced: bool
     ) -> tuple[Difference | None, int]:
         classify = self._export.task == "classify"
         return compare(self._plan, self._tokenizer, index, question, reply, classify=classify, traced=traced)
-
-    def _broken_promises(self, replies: Sequence[Reply]) -> list[str]:
-        """What the device itself found wrong."""
-        stated, problems = self._report["bytes"], []
-        if not all(reply.refused for reply in replies):
-            problems.append(f"an arena of {stated['arena'] - 1} bytes, one less than stated, is not refused")
-        if not all(reply.guarded for reply in replies):
-            problems.append(f"a call writes outside of its arena of {stated['arena']} bytes")
-        failed = {reply.self_test for reply in replies} - {None, 0}
-        if failed:
-            problems.append(f"the boot self-test returns status {failed.pop()}")
-        stack = max((reply.stack for reply in replies), default=0)
-        if stack > stated["stack"]:
-            problems.append(f"a call used {stack} bytes of stack, the header states {stated['stack']}")
-        return problems
 
     def _bounds(self, images: dict[str, Image]) -> tuple[StackBound, ...]:
         """What the call graph of each image says, by level of optimisation."""

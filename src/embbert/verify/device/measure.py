@@ -5,30 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from embbert.verify.device.linker import HARNESS
-from embbert.verify.sizes import Sizes, contradictions
+from embbert.verify.sizes import Sizes, contradictions, wrong_contents
 from embbert.verify.stack import StackBound, deepest_paths, read_call_graph, stack_bound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
     from embbert.verify.device.image import Image
 
 
-def image_sizes(image: Image, prefix: str, report: dict[str, Any]) -> Sizes:
+def image_sizes(
+    image: Image, prefix: str, report: dict[str, Any], expected: Mapping[str, NDArray[Any]]
+) -> Sizes:
     """What the model adds to a firmware: the harness and its start-up code are left out.
+
+    Constants are compared with `expected`; of those in a module of WebAssembly only the sizes are known.
 
     `code` is everything in flash that is neither an array of the model nor a table of its tokenizer: machine
     code, structures, labels, self-test, padding, and the functions of the compiler's library that are called.
     """
     sections = image.linked.sections
     arrays = {".constants": 0, ".tokenizer": 0}
+    held = {}
     for symbol in image.linked.symbols:
         own = symbol.name in (f"{prefix}_tokenizer", f"{prefix}_ngrams")
         if symbol.section in arrays and not own and not symbol.function:
             arrays[symbol.section] += symbol.size
+            held[symbol.name] = image.linked.contents(symbol)
     constants, tokenizer = arrays.values()
     flash = sum(sections.get(name, 0) for name in (".code", *arrays))
     code = flash - constants - tokenizer
     writable = sections.get(".data", 0) + sections.get(".bss", 0)
     problems = contradictions(constants, tokenizer, code, writable, report["bytes"])
+    if image.linked.segments:
+        problems += wrong_contents(expected, held, "<")
     return Sizes(constants, tokenizer, code, writable, (), tuple(problems))
 
 

@@ -7,11 +7,14 @@
  *   'L' count logits...   logits          'S' bytes   stack of the call       'R' value   class or regression value
  *   'C' ticks ticks       of encoding the text, of the whole call             'K' name length, name, ticks  one operator
  *   'A' flag flag         an arena one byte too small was refused, the bytes around the arena are untouched
+ *   'N' length name       of the class, if classes have names
  *   'F' status            of the boot self-test, once                         'O' ticks   of checking the weights, once
  *   'E' status            end of the request
- * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS and HARNESS_IDS_ONLY say which
- * functions it has, HARNESS_NGRAMS that n-grams follow the tokens; HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and
- * HARNESS_CHECKS ask for 'S', for 'C' and 'O' (and in a traced build 'K' in place of 'T'), and for 'A' and 'F'. */
+ * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS, HARNESS_LABELS and
+ * HARNESS_IDS_ONLY say which functions it has, HARNESS_NGRAMS that n-grams follow the tokens; HARNESS_BLOB is the path
+ * of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and HARNESS_CHECKS ask for 'S', for 'C' and 'O' (and
+ * in a traced build 'K' in place of 'T'), and for 'A', 'N' and 'F', which a traced build cannot have: their calls would
+ * report rows too. */
 #include "harness.h"
 
 #ifdef HARNESS_REGRESS
@@ -68,7 +71,11 @@ static uint32_t ticks_since(uint32_t start)
 }
 #endif
 
-#ifdef EMBBERT_TRACE
+#if defined(HARNESS_CHECKS) && defined(HARNESS_LABELS)
+#define PUT_LABELS
+#endif
+
+#if defined(EMBBERT_TRACE) || defined(PUT_LABELS)
 static void put_name(const char *name)
 {
     uint32_t length = 0;
@@ -79,7 +86,9 @@ static void put_name(const char *name)
     put_number(length);
     harness_put(name, length);
 }
+#endif
 
+#ifdef EMBBERT_TRACE
 void embbert_trace(const char *name, const void *data, uint32_t rows, uint32_t cols, uint32_t element_bytes,
                    uint32_t first_row);
 
@@ -261,6 +270,14 @@ static void put_stack(void)
 
 static void put_checks(void)
 {
+#ifdef PUT_LABELS
+    if (status == EMBBERT_OK && kind != 'i') {
+        const char *name = NAME(_label)(result);
+
+        harness_put("N", 1);
+        put_name(name == NULL ? "" : name);
+    }
+#endif
 #ifdef HARNESS_CHECKS
     harness_put("A", 1);
     put_number(call(CONSTANT(_ARENA_BYTES) - 1u) == EMBBERT_ARENA_TOO_SMALL ? 1u : 0u);
@@ -313,7 +330,7 @@ void harness_run(void *memory)
         if (status == EMBBERT_OK) {
             harness_put("L", 1);
             put_number(CONSTANT(_CLASSES));
-            harness_put(NAME(_logits)(arena), sizeof logits);
+            harness_put(kind == 'i' ? logits : NAME(_logits)(arena), sizeof logits);
             harness_put("R", 1);
             put_number(kind == 'i' ? 0u : (uint32_t)result);
         }

@@ -11,6 +11,18 @@
 
 static uint8_t *parts[2];
 
+#if defined(HARNESS_CHECKS) || defined(HARNESS_GUARDS)
+#define GUARDED
+#endif
+
+#ifdef GUARDED
+#define GUARD_BYTES 64u /* on each side; the arena between stays as aligned as what malloc gives */
+#define GUARD 0x5A
+#else
+#define GUARD_BYTES 0u /* exactly as large as stated, so that the address sanitizer sees what is beyond */
+#endif
+static uint8_t *block;
+
 int harness_get(void *data, size_t bytes)
 {
     return fread(data, 1, bytes, stdin) == bytes;
@@ -72,16 +84,33 @@ uint32_t harness_stack(void (*function)(void))
 }
 #endif
 
+#ifdef HARNESS_CHECKS
+int harness_guarded(void)
+{
+    const uint8_t *after = block + GUARD_BYTES + CONSTANT(_ARENA_BYTES);
+    uint32_t i;
+
+    for (i = 0; i < GUARD_BYTES; i++) {
+        if (block[i] != GUARD || after[i] != GUARD) {
+            return 0;
+        }
+    }
+    return 1;
+}
+#endif
+
 int main(void)
 {
-    void *arena = malloc(CONSTANT(_ARENA_BYTES));
-
-    if (arena == NULL) {
+    block = malloc(CONSTANT(_ARENA_BYTES) + 2u * GUARD_BYTES);
+    if (block == NULL) {
         return HARNESS_TOO_LARGE;
     }
-    harness_run(arena);
+#ifdef GUARDED
+    memset(block, GUARD, CONSTANT(_ARENA_BYTES) + 2u * GUARD_BYTES);
+#endif
+    harness_run(block + GUARD_BYTES);
     free(parts[0]);
     free(parts[1]);
-    free(arena);
+    free(block);
     return 0;
 }
