@@ -148,6 +148,17 @@ def structured(plan: Plan) -> list[tuple[str, str, Op]]:
     return [entry for entry in found if entry[1]]
 
 
+def entry_names(plan: Plan) -> list[str]:
+    """`<stage>_<operator>_<field>` of every scalar and array that a file of weights holds, in no order."""
+    scalars = [
+        f"{name}_{field}"
+        for name, _, op in structured(plan)
+        for field in scalars_of(op, plan)[1]
+        if field in VALUES
+    ]
+    return scalars + [constant.name for constant in constants(plan)]
+
+
 def _entries(plan: Plan, goldens: Sequence[Golden]) -> tuple[Entry, ...]:
     """Scalars by falling size and then arrays, so that each lies on a multiple of its element's size."""
     values: list[tuple[str, NDArray[Any]]] = []

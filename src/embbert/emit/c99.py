@@ -68,6 +68,9 @@ TEXT_FILES = frozenset({*TOKENIZER, *NGRAMS, "embbert_alphabet.h", "embbert_text
 
 FORMAT = 1
 WEIGHTS = get_args(Weights)
+OWN = ("op", "run", "get", "check")
+"""What static names of the generated C begin with, before a _."""
+
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
 
 
@@ -218,10 +221,12 @@ def check_prefix(prefix: str) -> None:
         raise UsageError(f"the prefix {prefix!r} would put a {prefix}.h before the system's <{lower}.h>")
     if lower in TAKEN:
         raise UsageError(f"the prefix {prefix!r} cannot be used: {TAKEN[lower]}")
-    if not PREFIX.match(prefix) or prefix in KEYWORDS | {"op", "run"} or lower.startswith("embbert"):
+    own = prefix in OWN or prefix.startswith(tuple(f"{word}_" for word in OWN)) or lower.startswith("embbert")
+    if not PREFIX.match(prefix) or prefix in KEYWORDS or own:
         raise UsageError(
             f"the prefix {prefix!r} cannot begin C names: use letters, digits and _, starting with a letter, "
-            "at most 32; words of the language, op, run and embbert are taken"
+            "at most 32; words of the language and embbert are taken, and what begins with "
+            f"{', '.join(f'{word}_' for word in OWN)}"
         )
 
 

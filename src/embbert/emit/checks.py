@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embbert.emit.blob import entry_names
 from embbert.errors import ModelError
 from embbert.quant import spec
 from embbert.quant.overflow import prove
@@ -40,7 +41,6 @@ TAKEN = {
 """Words that are fine in C but not around it, and why."""
 
 WORKSPACE = frozenset({"ids", "scores", "sums"})
-UINT16_MAX = 65535
 
 
 def check(plan: Plan) -> None:
@@ -66,6 +66,11 @@ def check(plan: Plan) -> None:
                 raise ModelError(f"{stage.name}.{op.name}: two operators are called {name} in C")
             names.add(name)
             _check_sizes(f"{stage.name}.{op.name}", op)
+    fields: set[str] = set()
+    for name in entry_names(plan):
+        if name in fields:
+            raise ModelError(f"two constants would be called {name} in C: rename a stage or an operator")
+        fields.add(name)
 
 
 def _check_rows(plan: Plan, stage: Stage, complete: set[str]) -> None:
@@ -105,5 +110,5 @@ def _check_sizes(where: str, op: Op) -> None:
         sizes = (*op.weight.shape, op.left)
     elif isinstance(op, spec.Embed):
         sizes = op.token_weight.shape
-    if max(sizes, default=0) > UINT16_MAX:
+    if max(sizes, default=0) > spec.MAX_SIZE:
         raise ModelError(f"{where}: a size of {max(sizes)} does not fit 16 bits")

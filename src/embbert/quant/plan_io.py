@@ -129,6 +129,11 @@ def _scalar(where: str, document: Mapping[str, Any], key: str, kind: str) -> Any
     expected = SCALARS.get(kind, str)
     if type(value) is not expected and not (expected is float and type(value) is int):
         raise ModelError(f"quant.json: {where}: {key!r} must be of type {expected.__name__}, not {value!r}")
+    if isinstance(value, float | int) and expected is float:
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ModelError(f"quant.json: {where}: {key!r} is too large for a float") from error
     return value
 
 

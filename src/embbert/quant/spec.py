@@ -47,6 +47,12 @@ LOGIT_ONE = 1 << 16
 MAX_TOKENS = 1024
 """EXP_ONE · 127 · MAX_TOKENS < 2^31, so an attention sum cannot overflow."""
 
+MAX_COLS = 4096
+"""Widest row: a norm's sum of squares and an average's scratch memory are made for it."""
+
+MAX_SIZE = 65535
+"""Largest size that the C structures of operators hold, such as the taps of a convolution."""
+
 MAX_BAG_IDS = 65535
 """Most ids that a `Bag` adds up: 127 · MAX_BAG_IDS and what becomes of it fit int32."""
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 SPANS: dict[str, tuple[str, ...]] = {"text": ("text", "pass"), "first": ("text", "pass"), "one": ("one",)}
-MAX_COLS = 4096
 
 
 def validate(plan: Plan) -> None:
@@ -72,7 +71,8 @@ class _Checker:
             self._check_stage(stage)
         self.where = "the integer plan"
         output = self.tensors.get(self.plan.output)
-        self._need(output is not None and output.dtype == "int32", "its output must be an int32 tensor")
+        whole = output is not None and (output.dtype, output.span) == ("int32", "one")
+        self._need(whole, "its output must be a single row of int32")
         self._need(self.plan.output in self.written, "its output is never written")
 
     def _fail(self, message: str) -> NoReturn:
@@ -89,7 +89,7 @@ class _Checker:
             tensor.dtype in ("int8", "int16", "int32"), f"tensor {tensor.name} has dtype {tensor.dtype!r}"
         )
         self._need(tensor.span in ("text", "pass", "one"), f"tensor {tensor.name} has span {tensor.span!r}")
-        self._need(1 <= tensor.cols <= MAX_COLS, f"tensor {tensor.name} has {tensor.cols} columns")
+        self._need(1 <= tensor.cols <= spec.MAX_COLS, f"tensor {tensor.name} has {tensor.cols} columns")
         self._need(
             bool(np.isfinite(tensor.scale)) and tensor.scale > 0, f"tensor {tensor.name} has a bad scale"
         )
@@ -102,6 +102,8 @@ class _Checker:
         self._need(len(stage.ops) > 0, "it has no operators")
         names = [op.name for op in stage.ops]
         self._need(len(set(names)) == len(names), "two of its operators have the same name")
+        embeddings = [isinstance(op, spec.Embed | spec.EmbedWide) for op in stage.ops]
+        self._need(sum(embeddings) <= 1, "it has two embeddings")
         # Rows of a pass do not outlive their stage; only whole tensors and single rows do.
         self.written = {name for name in self.written if self.tensors[name].span != "pass"}
         whole_before = {name for name in self.written if self.tensors[name].span == "text"}
@@ -164,6 +166,9 @@ class _Checker:
             source = self._source(op.source, ("int16", "int32"), spans)
             out = self._source(op.out, (source.dtype,), spans)
             self._need(source.cols == out.cols, "source and out differ in columns")
+            if source.dtype == "int32":
+                self._need(stage.rows == "one", "sums of int32 are of single rows")
+                self._need(self.plan.ngrams > 0, "sums of int32 are those of n-grams beside tokens")
         elif isinstance(op, spec.Rescale):
             out = self._pair(op, ("int8", "int16"), ("int8", "int16"), spans)
             self._need(abs(op.multiplier) <= LIMITS["int32"], "multiplier does not fit")
@@ -177,6 +182,7 @@ class _Checker:
         elif isinstance(op, spec.PoolRms):
             self._averaged(op, ("int8",), spans)
         elif isinstance(op, spec.Bag):
+            self._need(stage.rows == "one", "n-grams are summed once for a text")
             out = self._tensor(op.out, ("int32",), ("one",))
             self._array("weight", op.weight, "int8", (self.plan.bag_size, out.cols))
             self._channels(op, out.cols)
@@ -226,6 +232,7 @@ class _Checker:
 
     def _embed(self, op: spec.Embed, out: Tensor) -> None:
         rank = op.token_table.shape[-1] if op.token_table.ndim else 0
+        self._need(rank > 0, "the tables have no columns")
         self._tables(op, out, rank)
         for part in ("token", "position"):
             self._array(f"{part}_weight", getattr(op, f"{part}_weight"), "int8", (out.cols, rank))

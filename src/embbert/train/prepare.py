@@ -9,7 +9,7 @@ import numpy as np
 
 from embbert.data import label_names, split_validation
 from embbert.errors import UsageError
-from embbert.quant.spec import MAX_TOKENS
+from embbert.quant.limits import check_integer
 from embbert.text import largest_vocab_size, train_tokenizer
 from embbert.train.batches import Rows
 from embbert.train.job import Job
@@ -104,12 +104,10 @@ def prepare(request: Request) -> Prepared:
     """
     examples, test, config = request.train, request.test, request.config
     check_rows(examples, test, class_weights=config.class_weights)
-    if request.model.integer and request.model.max_length > MAX_TOKENS:
-        raise UsageError(
-            f"max_length must be at most {MAX_TOKENS} for the integer model, not {request.model.max_length}"
-        )
-    start = _start(request)
     labels = label_names(examples) if examples.task == "classify" else ()
+    if request.model.integer:
+        check_integer(request.model, len(labels) or 1)
+    start = _start(request)
     test_targets = None if test is None else targets_of(test, labels)  # before anything that takes time
     targets = targets_of(examples, labels)
     chosen, held = split_validation(examples, config.validation_fraction, config.seed)

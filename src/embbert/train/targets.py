@@ -9,7 +9,7 @@ import numpy as np
 
 from embbert.data import encode_targets
 from embbert.errors import DataError, UsageError
-from embbert.quant.validate import MAX_COLS
+from embbert.quant.spec import MAX_COLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

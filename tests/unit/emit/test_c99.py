@@ -134,7 +134,24 @@ def test_foreign_folders_and_files_are_left_alone(model, tmp_path):
 
 @pytest.mark.parametrize(
     "prefix",
-    ["", "9a", "a-b", "a b", "int", "run", "embbert_x", "Embbert", "EMBBERT_ops", "ä", "a" * 33, "a\n"],
+    [
+        "",
+        "9a",
+        "a-b",
+        "a b",
+        "int",
+        "run",
+        "op_head",
+        "get_head",
+        "check_x",
+        "run_",
+        "embbert_x",
+        "Embbert",
+        "EMBBERT_ops",
+        "ä",
+        "a" * 33,
+        "a\n",
+    ],
 )
 def test_what_cannot_begin_a_c_name_is_refused(prefix):
     with pytest.raises(UsageError, match="cannot begin C names"):
@@ -157,7 +174,7 @@ def test_a_header_of_the_system_is_not_shadowed(prefix):
         check_prefix(prefix)
 
 
-@pytest.mark.parametrize("prefix", ["model", "Door_2", "x"])
+@pytest.mark.parametrize("prefix", ["model", "Door_2", "x", "opera", "runner_x", "gets"])
 def test_identifiers_are_accepted(prefix):
     check_prefix(prefix)
 

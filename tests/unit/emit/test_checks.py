@@ -47,6 +47,21 @@ def test_a_tensor_written_for_the_first_row_only_is_not_read_whole():
         check(dataclasses.replace(plan, stages=stages))
 
 
+def test_names_of_constants_do_not_meet():
+    """`token_weight` of `e.head` and `weight` of `e_head.token` would be one name in C."""
+    plan = factory.random_plan(factory.small_config())
+    head = plan.stages[-1]
+    op = next(op for op in head.ops if isinstance(op, spec.Linear))
+    embed, *others = plan.stages[0].ops
+    stages = (
+        dataclasses.replace(plan.stages[0], name="e", ops=(dataclasses.replace(embed, name="head"), *others)),
+        *plan.stages[1:-1],
+        dataclasses.replace(head, name="e_head", ops=(dataclasses.replace(op, name="token"),)),
+    )
+    with pytest.raises(ModelError, match=r"two constants would be called e_head_token_\w+ in C"):
+        check(dataclasses.replace(plan, stages=stages))
+
+
 def test_an_operator_does_not_write_over_its_input():
     onto = {"attend": {"out": "q"}, "out": {"source": "q"}}
 

@@ -121,6 +121,41 @@ def test_longest_texts_are_taken():
 
 
 PLAIN = factory.random_plan(factory.small_config())
+
+
+def spread(name):
+    """The plan with one operator of the head over every token, where it would count the text many times."""
+    *stages, head = PLAN.stages
+    first, last = ((tuple(op for op in head.ops if (op.name == name) == mine)) for mine in (False, True))
+    span = "pass" if name == "add" else "one"
+    tensors = tuple(
+        dataclasses.replace(one, span=span) if one.dtype == "int32" else one for one in PLAN.tensors
+    )
+    many = dataclasses.replace(head, rows="text", ops=last)
+    if name == "weigh":
+        return dataclasses.replace(
+            PLAN, stages=(*stages, many, dataclasses.replace(head, name="rest", ops=first))
+        )
+    zero = next(op for op in PLAN.stages[1].ops if isinstance(op, spec.Linear))
+    wide = np.zeros((3, zero.weight.shape[1]), np.int8)
+    ones = {"bias": np.zeros(3, np.int32), "multiplier": np.ones(3, np.int32)}
+    made = tuple(
+        dataclasses.replace(zero, name=out, out=out, source="x0", weight=wide, accumulate=False, **ones)
+        for out in ("logits", "known")
+    )
+    many = dataclasses.replace(many, ops=(*made, *last))
+    bag = tuple(op for op in first if isinstance(op, spec.Bag))
+    return dataclasses.replace(
+        PLAN, tensors=tensors, stages=(*stages, many, dataclasses.replace(head, name="rest", ops=bag))
+    )
+
+
+def without_ngrams():
+    """A plan of tokens alone that adds its logits to themselves."""
+    add = spec.Add("add", "logits", "logits")
+    return dataclasses.replace(PLAIN, stages=(*PLAIN.stages, spec.Stage("more", "one", (add,))))
+
+
 REFUSED = [
     (dataclasses.replace(PLAN, ngrams=0), "cannot have 0 n-grams, 15 of a text at most, beside 37 tokens"),
     (dataclasses.replace(PLAN, max_ngrams=0), "cannot have 20 n-grams, 0 of a text"),
@@ -129,6 +164,9 @@ REFUSED = [
     (dataclasses.replace(PLAN, ngrams=21), r"head\.weigh: weight has shape \[20, 3\], not \[21, 3\]"),
     (dataclasses.replace(PLAIN, ngrams=20, max_ngrams=2), "reads only one of them"),
     (replaced("add", source="pooled"), "tensor logits is int32, not int16"),
+    (spread("weigh"), r"head\.weigh: n-grams are summed once for a text"),
+    (spread("add"), r"head\.add: sums of int32 are of single rows"),
+    (without_ngrams(), r"more\.add: sums of int32 are those of n-grams beside tokens"),
     (replaced("weigh", bias=np.zeros(2, np.int32)), r"head\.weigh: bias has shape"),
 ]
 

@@ -63,6 +63,11 @@ CASES = {
         "format 1, this version reads 2 and 3; make it again with  embbert quantize",
     ),
     "no values": (lambda a, d: op(d, "layer0", "attend").pop("values"), "'values' must be of type str"),
+    "a scale that no float holds": (
+        lambda a, d: d["tensors"][0].update(scale=10**400),
+        "'scale' is too large for a float",
+    ),
+    "a scale beyond 64 bits": (lambda a, d: d["tensors"][0].update(scale=-(2**70)), "has a bad scale"),
     "missing array": (lambda a, d: a.pop("layer0.query.weight"), r"lacks 'layer0\.query\.weight'"),
     "extra array": (lambda a, d: a.update(intruder=np.zeros(1, np.int8)), "intruder"),
     "wrong dtype": (

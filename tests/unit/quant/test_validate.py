@@ -56,7 +56,8 @@ CASES = [
     (BERT, "embed.embed", {"position_shift": 63}, r"position_shift is 63, outside 1..62"),
     (BERT, "embed.embed", {"token_shift": 0}, r"token_shift is 0, outside 1..62"),
     (BERT, "embed.embed", {"out": "x"}, "tensor x is int8, not int16"),
-    (CONV, "embed.embed", {"token_table": array("int8")}, r"token_table has shape \[\], not \[37, 0\]"),
+    (CONV, "embed.embed", {"token_table": array("int8")}, "the tables have no columns"),
+    (CONV, "embed.embed", {"token_table": array("int8", 37, 0)}, "the tables have no columns"),
     (BERT, "embed.y_to_x", {"source": "z"}, "it reads z before anything is written there"),
     (BERT, "embed.y_to_x", {"out": "f"}, "source and out differ in columns"),
     (BERT, "embed.y_to_x", {"shift": 63}, r"shift is 63, outside 1..62"),
@@ -145,6 +146,31 @@ def test_a_row_that_is_added_to_exists():
 
     with pytest.raises(ModelError, match=r"^more\.y_to_x: it reads y before anything is written there"):
         validate(stages_of(architectures.bert(), without_the_embedding))
+
+
+def test_a_stage_has_one_embedding():
+    def twice(stages):
+        again = dataclasses.replace(stages[0].ops[0], name="again")
+        return [dataclasses.replace(stages[0], ops=(*stages[0].ops, again)), *stages[1:]]
+
+    with pytest.raises(ModelError, match=r"^stage embed: it has two embeddings"):
+        validate(stages_of(architectures.bert(), twice))
+
+
+def test_the_output_is_a_single_row():
+    """Rows of a pass are gone when the last stage ends."""
+    plan = architectures.bert()
+    source = plan.tensor("x")
+    head = dataclasses.replace(
+        plan.stages[-1].ops[-1], source="x", weight=array("int8", architectures.CLASSES, source.cols)
+    )
+    tensors = tuple(
+        dataclasses.replace(one, span="pass") if one.name == "logits" else one for one in plan.tensors
+    )
+    embed, rescale = plan.stages[0].ops[:2]
+    only = dataclasses.replace(plan.stages[0], ops=(embed, rescale, head))
+    with pytest.raises(ModelError, match=r"its output must be a single row of int32"):
+        validate(dataclasses.replace(plan, tensors=tensors, stages=(only,)))
 
 
 @pytest.mark.parametrize("rows", ["first", "one"])

@@ -361,6 +361,21 @@ def test_a_length_that_no_integer_model_has_is_refused_before_training(tmp_path)
         prepare(asked)
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (
+            {"hidden_size": 4098},
+            "rows of the integer model are at most 4,096 wide, not 4,098: lower hidden_size",
+        ),
+        ({"kernel_size": 65536}, "at most 65,535 taps, not 65,536"),
+    ],
+)
+def test_a_shape_that_no_integer_model_has_is_refused_before_training(tmp_path, shape, message):
+    with pytest.raises(UsageError, match=message):
+        prepare(request(tmp_path / "m", model=replace(MODEL, expansion=1, **shape)))
+
+
 def test_two_trainings_do_not_share_a_place(tmp_path):
     with alone(tmp_path / "m.partial"), pytest.raises(UsageError, match="another process is training in"):
         finetune(request(tmp_path / "m"))
