@@ -2,10 +2,15 @@
 
 import pytest
 
+import factory
 import folders
 import joints
 import linears
+import plans
+from embbert.boards.estimate import DSP, MVE, RISCV, SCALAR
+from embbert.config import preset
 from embbert.emit.c99 import export_c
+from embbert.footprint import macs
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import run
 from embbert.verify.device.check import verify_device
@@ -14,6 +19,7 @@ from embbert.verify.device.image import PLAIN, PROFILED, Builder
 from embbert.verify.device.measure import image_sizes
 from embbert.verify.device.program import DeviceProgram
 from embbert.verify.host import questions, read_export
+from embbert.verify.program import Question
 
 EVERY = [(core, tools) for core in CORES for tools in ("gcc", "zig") if tools == "zig" or CORES[core].gcc]
 KINDS = {
@@ -68,7 +74,7 @@ def test_the_code_of_every_model_keeps_to_its_bound_on_every_core(models, tools,
     for (model, weights), path in models.items():
         report, export = read_export(path)
         image = Builder(export, find_core(core), found, tmp_path / f"{model}-{weights}").build(PLAIN, "-Os")
-        sizes = image_sizes(image, "model", report)
+        sizes = image_sizes(image, "model", report, {})
         assert sizes.problems == (), (model, weights)
         assert sizes.code <= report["bytes"]["code_margin"] < 2 * sizes.code, (model, weights)
 
@@ -119,6 +125,28 @@ def test_two_emulators_count_alike(model, tools, tmp_path):
     assert counts[1] == counts[2]
     for one, other in zip(counts[0], counts[1], strict=True):
         assert abs(one - other) <= 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("core", "name", "kernels"),
+    [
+        ("cortex-m3", "gcc", SCALAR),
+        ("cortex-m4", "gcc", DSP),
+        ("cortex-m55", "zig", MVE),
+        ("rv32imac", "gcc", RISCV),
+    ],
+)
+def test_estimates_rest_on_what_is_counted(tools, tmp_path, core, name, kernels):
+    """Instructions per multiply-accumulate of 64 tokens; random weights and texts move them by a little."""
+    found = tools(core, name)
+    config = preset("embbert")
+    plan = factory.random_plan(config)
+    export = plans.write_export(plan, tmp_path / "c")
+    program = DeviceProgram(Builder(export, find_core(core), found, tmp_path / "built").build(PLAIN))
+    (reply,) = program.ask([Question(ids=tuple(factory.random_ids(config, 0, 64)))])
+    counted = program.instructions(reply.ticks[1]) / macs(config, plan.classes, 64)
+    assert counted == pytest.approx(kernels.instructions_per_mac, rel=0.02)
 
 
 @pytest.mark.slow

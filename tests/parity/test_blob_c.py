@@ -19,7 +19,7 @@ from embbert.quant.plan_io import load_plan
 from embbert.verify.compare import compare
 from embbert.verify.host import questions
 from embbert.verify.program import Export, Program
-from embbert.verify.sizes import measure
+from embbert.verify.sizes import expected_arrays, measure
 from embbert.verify.toolchain import STRICT, find_compiler
 
 DRIVER = Path(__file__).with_name("blob_driver.c")
@@ -217,11 +217,13 @@ def test_the_self_test_notices_one_flipped_weight_in_a_forged_blob(tmp_path):
 @pytest.mark.parametrize("compiler", plans.COMPILERS)
 def test_blob_exports_compile_without_a_warning_and_call_nothing(tmp_path, compiler):
     folder = folders.small_folder(tmp_path / "model")
-    report = export_c(folder, load_plan(folder), tmp_path / "c", weights="blob")
+    plan = load_plan(folder)
+    report = export_c(folder, plan, tmp_path / "c", weights="blob")
     export = Export(tmp_path / "c", "model", "classify", pair=False)
     for source in export.sources():
         find_compiler(compiler).compile([source], tmp_path / "strict.o", ["-c", "-O1", *STRICT])
-    sizes = measure(export, find_compiler(compiler), tmp_path, report)
+    expected = expected_arrays(plan, folder.tokenizer, "model", blob=True)
+    sizes = measure(export, find_compiler(compiler), tmp_path, report, expected)
     assert sizes is not None
     assert sizes.problems == ()
     assert (sizes.constants, sizes.writable, sizes.undefined) == (0, 0, ())

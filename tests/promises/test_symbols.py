@@ -199,4 +199,4 @@ def test_a_hardened_compiler_is_no_contradiction(exports, need, tmp_path):
     hardened.write_text('#!/bin/sh\nexec gcc -fstack-protector-all "$@"\n')
     hardened.chmod(0o755)
     report, export = read_export(exports["constants"])
-    assert measure(export, Compiler(str(hardened), "hardened"), tmp_path, report).undefined == ()
+    assert measure(export, Compiler(str(hardened), "hardened"), tmp_path, report, {}).undefined == ()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.errors import CheckFailed
+from embbert.text.pipeline import replace_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -198,7 +199,7 @@ def logits(replies: Iterable[Reply]) -> NDArray[np.int32]:
 def _bytes(text: str | bytes | None) -> bytes:
     if isinstance(text, bytes):
         return text
-    return (text or "").encode("utf-8", errors="replace")
+    return replace_surrogates(text or "").encode()
 
 
 class _Reader:

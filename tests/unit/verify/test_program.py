@@ -16,7 +16,9 @@ def test_requests_carry_sizes_before_bytes():
     assert Question("é").request() == b"t\x02\0\0\0\xc3\xa9"
     assert Question("a", b"\xff").request() == b"p\x01\0\0\0a\x01\0\0\0\xff"
     assert Question(ids=(2, 258)).request() == b"i\x04\0\0\0\x02\0\x02\x01"
-    assert Question("\ud800").request() == b"t\x01\0\0\0?"
+    # JSON can hold half of a surrogate pair; tokenizers see U+FFFD in its place.
+    assert Question("\ud800").request() == b"t\x03\0\0\0\xef\xbf\xbd"
+    assert Question("\ud83d\ude42").request() == b"t\x04\0\0\0\xf0\x9f\x99\x82"
 
 
 def record(tag, *numbers):
