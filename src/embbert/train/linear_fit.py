@@ -118,9 +118,9 @@ def choose(
     """
     best: Chosen | None = None
     best_rank: Rank | None = None
-    for characters, contrast in product(
-        (False, True), (False, True) if goal.task == "classify" else (False,)
-    ):
+    # Where no word comes in two texts, as among names, stretches of characters are all there is.
+    kinds = (False, True) if counts.words.any() else (True,)
+    for characters, contrast in product(kinds, (False, True) if goal.task == "classify" else (False,)):
         order = _importance(counts, targets, goal, Setting(characters, contrast, RANKING))[:most]
         kept = np.sort(order)
         train, validation = counts.matrix[:, kept], held[:, kept]

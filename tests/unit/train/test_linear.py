@@ -14,7 +14,7 @@ from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import predict
 from embbert.quant.spec import LOGIT_ONE
 from embbert.store import load_model
-from embbert.train import linear_fit
+from embbert.train import linear_fit, ngram_counts
 from embbert.train.linear import LinearRequest, train_linear
 from embbert.train.ngram_counts import count, count_ids, learn_counts, spelled
 
@@ -227,3 +227,105 @@ def test_choosing_prefers_what_validation_likes():
     assert len(chosen.columns) == 4
     best = spelled(counts.hashes[chosen.columns[:2]], train, characters)
     assert {ngram.text.strip() for ngram in best} <= {"yes", "no", "ye", "es", "n", "o"}
+
+
+CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        linear_fit.Setting(characters, contrast, strength)
+        for characters in (False, True)
+        for contrast in (False, True)
+        for strength in linear_fit.STRENGTHS
+    ],
+    ids=str,
+)
+def test_every_setting_can_be_chosen(monkeypatch, setting):
+    """Only the fit with this one answers rightly, so it must have been tried."""
+    fit = linear_fit.fit
+
+    def only(counts, targets, goal, tried):
+        fitted = fit(counts, targets, goal, tried)
+        return fitted if tried == setting else linear_fit.Weights(-fitted.weight, -fitted.bias)
+
+    train = rows()
+    counts = learn_counts(train, CHARACTERS)
+    targets = np.array([("open", "close", "ignore").index(label) for label in LABELS])
+    goal = linear_fit.Goal("classify", 3, "accuracy")
+    monkeypatch.setattr(linear_fit, "fit", only)
+    chosen = linear_fit.choose(counts, targets, counts.matrix, targets, goal, len(counts.hashes))
+    assert chosen.setting == setting
+    assert chosen.score == 1.0
+
+
+def test_values_are_fitted_without_contrast(monkeypatch):
+    """There are no classes that could use an n-gram differently."""
+    seen, fit = [], linear_fit.fit
+
+    def remembering(counts, targets, goal, setting):
+        seen.append(setting)
+        return fit(counts, targets, goal, setting)
+
+    monkeypatch.setattr(linear_fit, "fit", remembering)
+    counts = learn_counts(rows(), CHARACTERS)
+    targets = np.linspace(-1.0, 1.0, len(ROWS))
+    linear_fit.choose(counts, targets, counts.matrix, targets, linear_fit.Goal("regress", 1, "pearson"), 50)
+    assert {setting.characters for setting in seen} == {False, True}
+    assert not any(setting.contrast for setting in seen)
+
+
+def test_endings_are_learned_from_characters_alone():
+    """No word comes twice, as among names: there are no words to fit."""
+    stems = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "mnprt"]
+    known, new = stems[::2], stems[1::2]
+
+    def made(those):
+        texts = [stem + ending for stem in those for ending in ("ing", "ed")]
+        return texts, ["y", "n"] * len(those)
+
+    train = rows(*map(tuple, made(known)))
+    counts = learn_counts(train, CHARACTERS)
+    held = count(rows(*map(tuple, made(new))), CHARACTERS, counts)
+    targets = np.array([1, 0] * len(known)), np.array([1, 0] * len(new))
+    goal = linear_fit.Goal("classify", 2, "accuracy")
+    chosen = linear_fit.choose(counts, targets[0], held, targets[1], goal, len(counts.hashes))
+    assert chosen.setting.characters
+    assert chosen.score == 1.0
+
+
+def test_flipped_labels_ask_for_a_stronger_penalty():
+    """Of settings that score alike the least loss wins: weights that are sure of noise have more."""
+    rng = np.random.default_rng(0)
+    counts = learn_counts(rows(), CHARACTERS)
+    targets = np.array([("open", "close", "ignore").index(label) for label in LABELS])
+    noisy = np.where(rng.random(len(targets)) < 0.3, rng.integers(0, 3, len(targets)), targets)
+    goal = linear_fit.Goal("classify", 3, "accuracy")
+    chosen = [
+        linear_fit.choose(counts, learned, counts.matrix, targets, goal, 100).setting.strength
+        for learned in (targets, noisy)
+    ]
+    assert chosen[0] == max(linear_fit.STRENGTHS)
+    assert chosen[1] < max(linear_fit.STRENGTHS)
+
+
+def test_rare_ngrams_count_only_where_there_are_few_others(monkeypatch):
+    """With hardly any n-gram in two texts those of one text are all there is."""
+    train = rows(("a b", "a c", "d e"), ("x", "y", "x"))
+    characters = frozenset("abcde")
+    everything = learn_counts(train, characters)
+    monkeypatch.setattr(ngram_counts, "FEW", 1)
+    often = learn_counts(train, characters)
+    assert {ngram.text.strip() for ngram in spelled(often.hashes, train, characters)} == {"a"}
+    assert set(often.hashes) < set(everything.hashes)
+    monkeypatch.setattr(ngram_counts, "OFTEN", 1)
+    assert learn_counts(train, characters).hashes.tolist() == everything.hashes.tolist()
+
+
+def test_of_too_many_ngrams_the_most_frequent_are_looked_at(monkeypatch):
+    texts = ("a b c", "a b", "a")
+    train = rows(texts, ("x", "y", "x"))
+    monkeypatch.setattr(ngram_counts, "MOST", 1)
+    (kept,) = spelled(learn_counts(train, frozenset("abc")).hashes, train, frozenset("abc"))
+    assert kept.text.strip() == "a"
