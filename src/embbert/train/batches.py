@@ -62,8 +62,6 @@ class Buckets(Sampler[list[int]]):
         seed: with the epoch's number it decides everything.
     """
 
-    drop_last = False  # read, like batch_size, by accelerate when it deals batches out to processes
-
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
         self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
         self.epoch = 0

@@ -92,13 +92,14 @@ class _Run:
         self.accelerator = accelerator()
         self.narrow = use_bf16(precision, self.accelerator.device)
         self.batches = Buckets([len(ids) for ids in job.training.ids], job.config.batch_size, job.config.seed)
-        loader = DataLoader(job.training, batch_sampler=self.batches, collate_fn=job.training.collate)
+        # Every process makes whole batches and takes its own rows of them.
+        self.loader = DataLoader(job.training, batch_sampler=self.batches, collate_fn=job.training.collate)
         model = SequenceModel(job.model, job.outputs, job.config.dropout)
         if job.start is not None:
             new_head = {name: value for name, value in to_arrays(model).items() if name.startswith("head.")}
             load_arrays(model, {**job.start, **new_head})
-        self.model, self.optimizer, self.loader = self.accelerator.prepare(
-            model, torch.optim.AdamW(_groups(model, job.config), fused=True), loader
+        self.model, self.optimizer = self.accelerator.prepare(
+            model, torch.optim.AdamW(_groups(model, job.config), fused=True)
         )
         self.plain: SequenceModel = self.accelerator.unwrap_model(self.model)
         self.class_weights: Tensor | None = None
@@ -120,10 +121,10 @@ class _Run:
 
     def epoch(self, reporter: Reporter | None) -> Epoch:
         number, config = len(self.history) + 1, self.job.config
-        # Seeded by the epoch's number, so that a resumed run needs no generator's state.
-        torch.manual_seed(epoch_seed(config.seed, number))
+        # Seeded by the epoch's number, so that a resumed run needs no generator's state; each process drops
+        # other tokens and units.
+        torch.manual_seed(epoch_seed(config.seed, number) + self.accelerator.process_index)
         self.batches.set_epoch(number)
-        self.loader.set_epoch(number)  # which counts by itself otherwise, from 0 after a resume too
         if reporter is not None:
             reporter.begin(number, len(self.loader))
         fallen = self.fallen
@@ -144,16 +145,35 @@ class _Run:
     def _step(self, ids: Tensor, targets: Tensor, learning_rate: float, number: int) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["share"]
+        ids, targets, weight = self._own(ids, targets)
         with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.narrow):
             logits = self.model(drop_tokens(ids, self.job.config.token_dropout))
         loss = self._loss(logits.float(), targets, self.job.config.label_smoothing)
         value = float(loss.detach())
         self._check(value, number)
         self.optimizer.zero_grad()
-        self.accelerator.backward(loss)
+        self.accelerator.backward(loss * weight)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.config.max_grad_norm)
         self.optimizer.step()
         return value
+
+    def _own(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, float]:
+        """(ids, targets, weight of their loss) of the rows of a batch that are this process's.
+
+        Gradients are averaged over processes. With these weights that is the gradient of the whole batch's
+        mean loss, however many rows, and of which classes, each process has.
+        """
+        device, count = self.accelerator.device, self.accelerator.num_processes
+        ids, targets = ids.to(device), targets.to(device)
+        if count == 1:
+            return ids, targets, 1.0
+        own = slice(self.accelerator.process_index, None, count)
+        if len(targets[own]) == 0:  # of a last batch with fewer rows than there are processes
+            return ids[:1], targets[:1], 0.0
+        counted = torch.ones(len(targets), device=device)
+        if self.class_weights is not None:
+            counted = self.class_weights[targets]
+        return ids[own], targets[own], count * float(counted[own].sum() / counted.sum())
 
     def _check(self, loss: float, number: int) -> None:
         if not math.isfinite(loss):
