@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from embbert.data.readers import read_examples
 
 text = st.text(max_size=30).filter(str.strip)
-label = st.one_of(st.text(max_size=9).map(lambda value: "l" + value.strip()), st.integers(), st.booleans())
+name = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9)
+label = st.one_of(name.map(lambda value: "l" + value.strip()), st.integers(), st.booleans())
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
