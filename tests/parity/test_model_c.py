@@ -86,6 +86,13 @@ def test_a_shorter_model_is_verified_at_its_length(tmp_path):
     assert result.stated["arena"] < verify_host(folder, plan, folders.TEXTS).stated["arena"]
 
 
+def test_an_export_without_self_test_is_verified_too(tmp_path):
+    folder, plan = model(tmp_path)
+    export_c(folder, plan, tmp_path / "c", self_test=False)
+    found = check_export(tmp_path / "c", plan, folder.tokenizer, questions(folder, folders.TEXTS))
+    assert found.problems == ()
+
+
 def damage(path: Path, pattern: str, replace) -> None:
     text = path.read_text()
     changed, count = re.subn(pattern, replace, text, count=1, flags=re.DOTALL)

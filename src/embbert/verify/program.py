@@ -120,6 +120,7 @@ class Export:
         flags += ["-DHARNESS_REGRESS"] if self.task == "regress" else []
         flags += ["-DHARNESS_NGRAMS"] if self.ngrams else []
         flags += ["-DHARNESS_LABELS"] if self.labels else []
+        flags += ["-DHARNESS_SELF_TEST"] if (self.path / f"{self.prefix}_self_test.c").is_file() else []
         flags += ["-DHARNESS_PAIR"] if self.pair and self.text_front else []
         return flags if self.text_front else [*flags, "-DHARNESS_IDS_ONLY"]
 

@@ -62,6 +62,19 @@ def test_verify_prints_json_or_a_table(model, tmp_path, capsys):
     assert "constants" in shown
 
 
+def test_a_broken_promise_of_the_arena_is_not_shown_as_kept(capsys):
+    from embbert.cli.verify import _print
+    from embbert.verify.host import HostResult
+
+    stated = {"arena": 1000, "stack": 100}
+    told = "a call writes outside of its arena of 1000 bytes"
+    for problems, shown in (((), "passes, 1 less is refused"), ((told,), "NOT AS STATED")):
+        _print(HostResult("cc", 1, 9, None, stated, 80, None, None, problems=problems))
+        out, err = capsys.readouterr()
+        assert shown in out
+        assert err == "".join(f"FAILED: {problem}\n" for problem in problems)
+
+
 @pytest.fixture
 def on_device(monkeypatch):
     """A device that answers at once; what it was asked is remembered."""

@@ -10,11 +10,11 @@
  *   'N' length name       of the class, if classes have names
  *   'F' status            of the boot self-test, once                         'O' ticks   of checking the weights, once
  *   'E' status            end of the request
- * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS, HARNESS_LABELS and
- * HARNESS_IDS_ONLY say which functions it has, HARNESS_NGRAMS that n-grams follow the tokens; HARNESS_BLOB is the path
- * of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and HARNESS_CHECKS ask for 'S', for 'C' and 'O' (and
- * in a traced build 'K' in place of 'T'), and for 'A', 'N' and 'F', which a traced build cannot have: their calls would
- * report rows too. */
+ * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS, HARNESS_LABELS,
+ * HARNESS_SELF_TEST and HARNESS_IDS_ONLY say which functions it has, HARNESS_NGRAMS that n-grams follow the tokens;
+ * HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and HARNESS_CHECKS ask for
+ * 'S', for 'C' and 'O' (and in a traced build 'K' in place of 'T'), and for 'A', 'N' and 'F', which a traced build
+ * cannot have: their calls would report rows too. */
 #include "harness.h"
 
 #ifdef HARNESS_REGRESS
@@ -287,7 +287,7 @@ static void put_checks(void)
 
 static void put_self_test(void)
 {
-#if defined(HARNESS_CHECKS) && !defined(HARNESS_IDS_ONLY)
+#if defined(HARNESS_CHECKS) && defined(HARNESS_SELF_TEST)
     harness_put("F", 1);
     put_number((uint32_t)NAME(_self_test)(WEIGHTS arena, CONSTANT(_ARENA_BYTES)));
 #endif
