@@ -270,10 +270,19 @@ def standing(one: Standing | None) -> tuple[str, ...]:
 
 
 def not_measured(cells: Sequence[Cell]) -> str:
-    """A sentence about systems and bases that could have been measured, and were not."""
+    """Sentences on systems and bases that could have been measured, and were not, or on some tasks only."""
     bases = sorted(path.parent.name for path in BASES.glob("*/base.json"))
-    missing = [name for name in (*SYSTEMS, *bases) if name not in {cell.system for cell in cells}]
-    return f"Not measured yet: {', '.join(f'`{name}`' for name in missing)}." if missing else ""
+    measured = {name: {cell.task for cell in cells if cell.system == name} for name in (*SYSTEMS, *bases)}
+    every = set().union(*measured.values())
+    kinds = {
+        "Not measured yet": [name for name, tasks in measured.items() if not tasks],
+        "On some tasks only, and so in no average or not in all": [
+            name for name, tasks in measured.items() if tasks and tasks != every
+        ],
+    }
+    return " ".join(
+        f"{what}: {', '.join(f'`{name}`' for name in names)}." for what, names in kinds.items() if names
+    )
 
 
 if __name__ == "__main__":
