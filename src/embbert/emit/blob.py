@@ -149,14 +149,8 @@ def structured(plan: Plan) -> list[tuple[str, str, Op]]:
 
 
 def entry_names(plan: Plan) -> list[str]:
-    """`<stage>_<operator>_<field>` of every scalar and array that a file of weights holds, in no order."""
-    scalars = [
-        f"{name}_{field}"
-        for name, _, op in structured(plan)
-        for field in scalars_of(op, plan)[1]
-        if field in VALUES
-    ]
-    return scalars + [constant.name for constant in constants(plan)]
+    """`<stage>_<operator>_<field>` of every scalar and array of a file of weights, in order of place."""
+    return [entry.name for entry in _entries(plan, ())]
 
 
 def _entries(plan: Plan, goldens: Sequence[Golden]) -> tuple[Entry, ...]:

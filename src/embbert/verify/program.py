@@ -154,8 +154,13 @@ class Program:
         checks: bool = False,
         guards: bool = False,
     ) -> None:
-        asked = {"EMBBERT_TRACE": trace, "HARNESS_STACK": stack, "HARNESS_CHECKS": checks}
-        switches = [name for name, wanted in (asked | {"HARNESS_GUARDS": guards}).items() if wanted]
+        choices = {
+            "EMBBERT_TRACE": trace,
+            "HARNESS_STACK": stack,
+            "HARNESS_CHECKS": checks,
+            "HARNESS_GUARDS": guards,
+        }
+        switches = [name for name, wanted in choices.items() if wanted]
         self.path = folder / "-".join(["harness", *switches]).lower()
         everything = [*flags, "-std=c99", *export.defines(), *(f"-D{switch}" for switch in switches)]
         with resources.as_file(resources.files("embbert.verify") / "harness") as harness:

@@ -184,7 +184,9 @@ class DeviceCheck:
             plain = DeviceProgram(builder.build(PLAIN))
             traced = DeviceProgram(builder.build(TRACED), counting=False)
             small = builder.build(PLAIN, SIZES_LEVEL)
-            sizes = self._sizes(small)
+            prefix, report = self._export.prefix, self._report
+            expected = expected_arrays(self._plan, self._tokenizer, prefix, blob=report["weights"] == "blob")
+            sizes = image_sizes(small, prefix, report, expected)
             bounds = self._bounds({OPTIMIZE: plain.image, SIZES_LEVEL: small})
             closely = [*range(min(layers, given)), *range(given, len(asked))]
             difference, values = self._compare(traced, asked, closely)
@@ -220,7 +222,7 @@ class DeviceCheck:
                 stack=max(reply.stack for reply in replies) if whole else None,
                 bounds=bounds,
                 sizes=sizes,
-                code=self._sizes(plain.image).code,
+                code=image_sizes(plain.image, prefix, report, {}).code,
                 problems=tuple(problems),
             )
 
@@ -269,11 +271,6 @@ class DeviceCheck:
                 if difference is not None:
                     return difference, values
         return None, values
-
-    def _sizes(self, image: Image) -> Sizes:
-        blob = self._report["weights"] == "blob"
-        expected = expected_arrays(self._plan, self._tokenizer, self._export.prefix, blob=blob)
-        return image_sizes(image, self._export.prefix, self._report, expected)
 
     def _one(
         self, index: int, question: Question, reply: Reply, *, traced: bool
