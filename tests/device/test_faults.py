@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import faults
 import folders
 from embbert.emit.c99 import export_c
 from embbert.errors import CheckFailed, UsageError
@@ -15,6 +16,7 @@ from embbert.verify.device.check import DeviceCheck
 from embbert.verify.device.cores import CORES
 from embbert.verify.host import questions
 from embbert.verify.program import Question
+from faults import damage
 
 pytestmark = pytest.mark.slow
 
@@ -34,14 +36,6 @@ def verdict(exported, tricky=False, **settings):
     return check.check(asked, given=len(folders.TEXTS), **settings)
 
 
-def damage(path, pattern, replace):
-    text = path.read_text()
-    changed, count = re.subn(pattern, replace, text, count=1, flags=re.DOTALL)
-    assert count == 1
-    assert changed != text
-    path.write_text(changed)
-
-
 def test_nothing_is_wrong_to_begin_with(exported):
     assert verdict(exported).problems == ()
 
@@ -49,11 +43,7 @@ def test_nothing_is_wrong_to_begin_with(exported):
 @pytest.mark.parametrize("layers", [5, 0])
 def test_a_wrong_shift_is_found_in_its_layer(exported, layers):
     """Even where only logits are compared: the text that goes wrong is then run layer by layer."""
-    damage(
-        exported[2] / "model.c",
-        r"(op_layer1_contract = \{.*?\.shift = )(\d+)",
-        lambda found: found[1] + str(int(found[2]) - 3),
-    )
+    faults.wrong_shift(exported[2])
     result = verdict(exported, layers=layers)
     assert not result.ok
     assert result.difference.where == "layer1.contract"
@@ -71,46 +61,37 @@ def test_a_wrong_weight_is_found_in_its_layer(exported):
 
 
 def test_a_forgotten_check_of_the_arena_is_reported(exported):
-    damage(exported[2] / "model.c", r"arena_bytes < MODEL_ARENA_BYTES", "arena_bytes < 8u")
-    assert any("one less than stated, is not refused" in problem for problem in verdict(exported).problems)
+    faults.unchecked_arena(exported[2])
+    found = verdict(exported)
+    assert any("one less than stated, is not refused" in problem for problem in found.problems)
+    assert not found.arena_kept
 
 
 def test_a_write_beyond_the_arena_is_reported(exported):
-    damage(
-        exported[2] / "model.c",
-        r"static void run\(work \*a, uint32_t count\)\n\{",
-        "static void run(work *a, uint32_t count)\n{\n    ((volatile char *)a)[sizeof(work)] = 1;",
-    )
-    assert any("outside of its arena" in problem for problem in verdict(exported).problems)
+    faults.write_beyond_arena(exported[2])
+    found = verdict(exported)
+    assert any("outside of its arena" in problem for problem in found.problems)
+    assert not found.arena_kept
 
 
 def test_a_fault_of_the_smallest_build_is_reported(exported):
-    damage(
-        exported[2] / "model.c",
-        r"static void run\(work \*a, uint32_t count\)\n\{",
-        "static void run(work *a, uint32_t count)\n{\n"
-        "#ifdef __OPTIMIZE_SIZE__\n    a->ids[0] ^= 1u;\n#endif\n",
-    )
+    faults.at_start_of_run(exported[2], "#ifdef __OPTIMIZE_SIZE__\n    a->ids[0] ^= 1u;\n#endif\n")
     assert verdict(exported).difference.where == "logits, -Os,"
 
 
 def test_a_fault_of_ids_alone_is_reported(exported):
-    damage(exported[2] / "model.c", r"(logits\[i\] = a->\w+\[i\])", r"\1 + 1")
+    faults.wrong_logits_from_ids(exported[2])
     assert verdict(exported).difference.where == "logits, from ids alone,"
 
 
 def test_a_wrong_name_of_a_class_is_reported(exported):
-    damage(exported[2] / "model.c", r'"music"', '"musik"')
+    faults.wrong_label(exported[2])
     assert verdict(exported, tricky=True).problems == ("class 1 is called 'musik', not 'music'",)
 
 
 def test_a_wrong_constant_that_no_text_reaches_is_reported(exported):
     """The first token pads."""
-    damage(
-        exported[2] / "model_weights.c",
-        r"(model_embed_embed_token_table\[\d+\][^=]*= \{\s*)(-?\d+)(,)",
-        lambda found: found[1] + str(int(found[2]) ^ 1) + found[3],
-    )
+    faults.wrong_first_entry(exported[2], "model_weights.c", "model_embed_embed_token_table")
     problems = verdict(exported).problems
     # Of a module of WebAssembly nothing but the sizes of constants is known.
     wanted = [r"the constant model_embed_embed_token_table is -?\d+ at index \d+, not -?\d+"]
@@ -146,21 +127,16 @@ def test_understated_bytes_are_reported(exported):
 
 
 def test_globals_are_reported(exported):
-    damage(
-        exported[2] / "model.c",
-        r"static void run\(work \*a, uint32_t count\)\n\{",
-        "extern uint32_t model_calls;\nuint32_t model_calls;\n"
-        "static void run(work *a, uint32_t count)\n{\n    model_calls += count;",
+    faults.at_start_of_run(
+        exported[2],
+        "    model_calls += count;\n",
+        before="extern uint32_t model_calls;\nuint32_t model_calls;\n",
     )
     assert any("bytes of writable globals" in problem for problem in verdict(exported).problems)
 
 
 def test_a_failing_self_test_is_reported(exported):
-    damage(
-        exported[2] / "model_self_test.c",
-        r"return EMBBERT_OK;\n\}\n$",
-        "return EMBBERT_SELF_TEST_FAILED;\n}\n",
-    )
+    faults.failing_self_test(exported[2])
     assert any("the boot self-test returns status" in problem for problem in verdict(exported).problems)
 
 
@@ -170,12 +146,8 @@ def test_a_fault_names_the_function(model, tools, tmp_path, core, name):
     folder, plan = model
     path = tmp_path / "c"
     export_c(folder, plan, path)
-    damage(
-        path / "model.c",
-        r"static void run\(work \*a, uint32_t count\)\n\{",
-        "void model_jump(void);\nvoid model_jump(void)\n{\n    *(volatile uint32_t *)0xD0000000u = 1u;\n}\n"
-        "static void run(work *a, uint32_t count)\n{\n    model_jump();",
-    )
+    jump = "void model_jump(void)\n{\n    *(volatile uint32_t *)0xD0000000u = 1u;\n}\n"
+    faults.at_start_of_run(path, "    model_jump();\n", before=f"void model_jump(void);\n{jump}")
     check = DeviceCheck(folder, plan, path, core, name)
     faulted = (
         rf"{CORES[core].title} faulted at 0x[0-9a-f]{{8}}, in (model_jump|run|model_classify|model_run_ids)"
@@ -185,12 +157,11 @@ def test_a_fault_names_the_function(model, tools, tmp_path, core, name):
 
 
 def test_a_stack_that_runs_over_faults(exported):
-    damage(
-        exported[2] / "model.c",
-        r"static void run\(work \*a, uint32_t count\)\n\{",
-        "static void run(work *a, uint32_t count)\n{\n    volatile char room[20000];\n    uint32_t i;\n\n"
+    faults.at_start_of_run(
+        exported[2],
+        "    volatile char room[20000];\n    uint32_t i;\n\n"
         "    for (i = 0; i < 20000u; i++) {\n        room[i] = 1;\n"
-        "        count += (uint32_t)room[i] - 1u;\n    }",
+        "        count += (uint32_t)room[i] - 1u;\n    }\n",
     )
     with pytest.raises(CheckFailed, match="faulted at"):
         verdict(exported)

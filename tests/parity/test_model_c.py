@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import factory
+import faults
 import folders
 import plans
 from embbert.emit.c99 import export_c
@@ -16,6 +16,7 @@ from embbert.quant.reference import run
 from embbert.verify.host import HostModel, check_export, questions, read_export, verify_host
 from embbert.verify.program import Program
 from embbert.verify.toolchain import find_compiler
+from faults import damage
 
 KINDS = {
     "classify": {"task": "classify"},
@@ -93,25 +94,13 @@ def test_an_export_without_self_test_is_verified_too(tmp_path):
     assert found.problems == ()
 
 
-def damage(path: Path, pattern: str, replace) -> None:
-    text = path.read_text()
-    changed, count = re.subn(pattern, replace, text, count=1, flags=re.DOTALL)
-    assert count == 1
-    assert changed != text
-    path.write_text(changed)
-
-
 def verdict(exported):
     folder, plan, path = exported
     return check_export(path, plan, folder.tokenizer, questions(folder, folders.TEXTS))
 
 
 def test_a_wrong_shift_is_found_in_its_layer(exported):
-    damage(
-        exported[2] / "model.c",
-        r"(op_layer1_contract = \{.*?\.shift = )(\d+)",
-        lambda found: found[1] + str(int(found[2]) - 3),
-    )
+    faults.wrong_shift(exported[2])
     result = verdict(exported)
     assert not result.ok
     assert result.difference.where == "layer1.contract"
@@ -148,54 +137,45 @@ def test_a_wrong_answer_after_right_logits_is_found(exported):
     assert verdict(exported).difference.where == "result"
 
 
-RUN = r"static void run\(work \*a, uint32_t count\)\n\{"
-
-
 def test_a_fault_of_the_build_that_users_make_is_found(exported):
     """The build that reports every operator is right, so only the other one can tell."""
-    damage(
-        exported[2] / "model.c",
-        RUN,
-        "static void run(work *a, uint32_t count)\n{\n#ifndef EMBBERT_TRACE\n    a->ids[0] ^= 1u;\n#endif\n",
-    )
+    faults.at_start_of_run(exported[2], "#ifndef EMBBERT_TRACE\n    a->ids[0] ^= 1u;\n#endif\n")
     result = verdict(exported)
     assert result.difference.where == "logits, -Os,"
     assert "differs first at row 0" in result.problems[0]
 
 
 def test_a_fault_of_ids_alone_is_found(exported):
-    damage(exported[2] / "model.c", r"(logits\[i\] = a->\w+\[i\])", r"\1 + 1")
+    faults.wrong_logits_from_ids(exported[2])
     assert verdict(exported).difference.where == "logits, from ids alone,"
 
 
 def test_a_wrong_name_of_a_class_is_found(exported):
-    damage(exported[2] / "model.c", r'"music"', '"musik"')
+    faults.wrong_label(exported[2])
     assert verdict(exported).problems == ("class 1 is called 'musik', not 'music'",)
 
 
 def test_a_forgotten_check_of_the_arena_is_found(exported):
-    damage(exported[2] / "model.c", r"arena_bytes < MODEL_ARENA_BYTES", "arena_bytes < 8u")
-    (problem,) = verdict(exported).problems
+    faults.unchecked_arena(exported[2])
+    found = verdict(exported)
+    (problem,) = found.problems
+    assert not found.arena_kept
     assert re.fullmatch(r"an arena of \d+ bytes, one less than stated, is not refused", problem)
 
 
 def test_a_write_beyond_the_arena_is_found(exported):
-    damage(
-        exported[2] / "model.c",
-        RUN,
-        "static void run(work *a, uint32_t count)\n{\n    ((volatile char *)a)[sizeof(work)] = 1;",
-    )
-    (problem,) = verdict(exported).problems
+    faults.write_beyond_arena(exported[2])
+    found = verdict(exported)
+    (problem,) = found.problems
+    assert not found.arena_kept
     assert re.fullmatch(r"a call writes outside of its arena of \d+ bytes", problem)
 
 
 def test_a_failing_self_test_is_found(exported):
-    damage(
-        exported[2] / "model_self_test.c",
-        r"return EMBBERT_OK;\n\}\n$",
-        "return EMBBERT_SELF_TEST_FAILED;\n}\n",
-    )
-    (problem,) = verdict(exported).problems
+    faults.failing_self_test(exported[2])
+    found = verdict(exported)
+    (problem,) = found.problems
+    assert found.arena_kept
     assert problem.startswith("the boot self-test returns status")
 
 
@@ -221,11 +201,10 @@ def test_a_wrong_constant_that_no_text_reaches_is_found(exported, file, array, w
 
 
 def test_globals_foreign_calls_and_size_are_noticed(exported):
-    damage(
-        exported[2] / "model.c",
-        r"static void run\(work \*a, uint32_t count\)\n\{",
-        "int abs(int);\nextern uint32_t model_calls;\nuint32_t model_calls;\n"
-        "static void run(work *a, uint32_t count)\n{\n    model_calls += (uint32_t)abs((int)count);",
+    faults.at_start_of_run(
+        exported[2],
+        "    model_calls += (uint32_t)abs((int)count);\n",
+        before="int abs(int);\nextern uint32_t model_calls;\nuint32_t model_calls;\n",
     )
     damage(exported[2] / "model_weights.c", r"(\[12\][^=]*= \{\n)", r"\1    0,")
     damage(exported[2] / "model_weights.c", r"\[12\]([^=]*= )", r"[13]\1")

@@ -25,9 +25,11 @@ class Verdict:
 
     Attributes:
         problems: every contradiction, as sentences; empty if all is well.
+        arena_kept: calls stayed within the stated arena, and one byte less was refused.
     """
 
     problems: tuple[str, ...] = field(kw_only=True)
+    arena_kept: bool = field(kw_only=True)
 
     @property
     def ok(self) -> bool:
@@ -126,6 +128,16 @@ def agree(
     return _compared(index, [(f"{where}, {which},", wanted, found) for where, wanted, found in pairs])
 
 
+def arena_problems(replies: Sequence[Reply], arena_bytes: int) -> list[str]:
+    """What a build with checks found wrong with the stated arena, as sentences."""
+    problems = []
+    if not all(reply.refused for reply in replies):
+        problems.append(f"an arena of {arena_bytes - 1} bytes, one less than stated, is not refused")
+    if not all(reply.guarded for reply in replies):
+        problems.append(f"a call writes outside of its arena of {arena_bytes} bytes")
+    return problems
+
+
 def broken_promises(replies: Sequence[Reply], stated: Mapping[str, int], labels: Sequence[str]) -> list[str]:
     """What a build with checks found wrong with arena, stack, self-test and names of classes, as sentences.
 
@@ -134,11 +146,7 @@ def broken_promises(replies: Sequence[Reply], stated: Mapping[str, int], labels:
         stated: bytes that the report states.
         labels: names of the classes; empty if they have none.
     """
-    problems = []
-    if not all(reply.refused for reply in replies):
-        problems.append(f"an arena of {stated['arena'] - 1} bytes, one less than stated, is not refused")
-    if not all(reply.guarded for reply in replies):
-        problems.append(f"a call writes outside of its arena of {stated['arena']} bytes")
+    problems = arena_problems(replies, stated["arena"])
     failed = {reply.self_test for reply in replies} - {None, 0}
     if failed:
         problems.append(f"the boot self-test returns status {failed.pop()}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from embbert.emit.c99 import REPORT, export_c
 from embbert.emit.render import shortened
 from embbert.errors import CheckFailed, UsageError
-from embbert.verify.compare import Difference, Verdict, agree, broken_promises, compare
+from embbert.verify.compare import Difference, Verdict, agree, arena_problems, broken_promises, compare
 from embbert.verify.program import Export, Program, Question, logits
 from embbert.verify.sizes import Sizes, expected_arrays, measure
 from embbert.verify.stack import (
@@ -172,6 +172,7 @@ def check_export(
         bound,
         sizes,
         problems=tuple(problems),
+        arena_kept=not arena_problems(replies, report["bytes"]["arena"]),
     )
 
 

@@ -68,8 +68,12 @@ def test_a_broken_promise_of_the_arena_is_not_shown_as_kept(capsys):
 
     stated = {"arena": 1000, "stack": 100}
     told = "a call writes outside of its arena of 1000 bytes"
-    for problems, shown in (((), "passes, 1 less is refused"), ((told,), "NOT AS STATED")):
-        _print(HostResult("cc", 1, 9, None, stated, 80, None, None, problems=problems))
+    for kept, problems, shown in (
+        (True, (), "passes, 1 less is refused"),
+        (True, ("the stack is deeper than stated",), "passes, 1 less is refused"),
+        (False, (told,), "NOT AS STATED"),
+    ):
+        _print(HostResult("cc", 1, 9, None, stated, 80, None, None, problems=problems, arena_kept=kept))
         out, err = capsys.readouterr()
         assert shown in out
         assert err == "".join(f"FAILED: {problem}\n" for problem in problems)
@@ -103,6 +107,7 @@ def on_device(monkeypatch):
             sizes=Sizes(1, 2, 20, 0, (), ()),
             code=25,
             problems=asked.get("problems", ()),
+            arena_kept=True,
         )
 
     monkeypatch.setattr(check, "verify_device", verify_device)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embbert.emit.c99 import export_c
-from embbert.verify.compare import Difference, Verdict, agree, broken_promises, compare
+from embbert.verify.compare import Difference, Verdict, agree, arena_problems, broken_promises, compare
 from embbert.verify.device.cores import find_core
 from embbert.verify.device.image import OPTIMIZE, PLAIN, TRACED, Builder
 from embbert.verify.device.measure import answer_stack, image_sizes, image_stack
@@ -224,6 +224,7 @@ class DeviceCheck:
                 sizes=sizes,
                 code=image_sizes(plain.image, prefix, report, {}).code,
                 problems=tuple(problems),
+                arena_kept=not arena_problems(replies, self._report["bytes"]["arena"]),
             )
 
     def _compare(
