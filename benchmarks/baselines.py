@@ -1,4 +1,4 @@
-"""Pre-trains every model of 2 MB by one recipe on the same tokens, for `embbert bench run --bases`.
+"""Pre-trains every model of 2 MB by one recipe on as many tokens, for `embbert bench run --bases`.
 
     EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/baselines.py all
     EMBBERT_DATA=/data OMP_NUM_THREADS=1 python benchmarks/baselines.py run mamba
@@ -59,7 +59,7 @@ def run(name: str, cache: Path) -> None:
     if result.exists():
         print(f"{name}: already there")
         return
-    shape = ("--preset", MODELS[name])
+    shape, revision = ("--preset", MODELS[name]), commit()
     trials = FOLDER / f"{name}.trials.json"
     losses: dict[str, float] = json.loads(trials.read_text()) if trials.exists() else {}
     with tempfile.TemporaryDirectory() as place:
@@ -80,7 +80,7 @@ def run(name: str, cache: Path) -> None:
     keep = ("validation", "tokens", "seconds", "precision", "threads", "versions")
     noted = {
         "preset": MODELS[name],
-        "commit": commit(),
+        "commit": revision,
         "trial_tokens": TRIAL_TOKENS,
         "trial_losses": losses,
         "learning_rate": rate,

@@ -177,23 +177,52 @@ def cell_path(folder: Path, name: CellName) -> Path:
 
 
 def write_cell(folder: Path, cell: Cell) -> Path:
-    """Write a result in one step, and remove what an earlier failure left."""
+    """Write a result in one step, and remove what an earlier failure left.
+
+    Raises:
+        DataError: it cannot be written, or there is one already, which stays.
+    """
     path = cell_path(folder, cell.name)
-    write_whole(path, json_bytes(asdict(cell)))
+    write_whole(path, json_bytes(asdict(cell)), keep=True)
     (folder / f"{cell.name}{ERROR}").unlink(missing_ok=True)
     return path
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place, flush it, and rename it: it is there whole or not at all."""
+def write_whole(path: Path, data: bytes, *, keep: bool = False) -> None:
+    """Write a file beside its place, flush it, and rename it: it is there whole or not at all.
+
+    Args:
+        path: of the file.
+        data: its contents.
+        keep: leave a file alone that is there already.
+
+    Raises:
+        DataError: it cannot be written, or is to be kept.
+    """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         write_flushed(fresh, data)
-        fresh.replace(path)
+        if keep:
+            _move_where_nothing_is(fresh, path)
+        else:
+            fresh.replace(path)
+    except FileExistsError as error:
+        raise DataError("another run has written it meanwhile, and that is kept", source=str(path)) from error
     except OSError as error:
         raise DataError(f"cannot be written: {error.strerror}", source=str(path)) from error
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _move_where_nothing_is(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        raise
+    except OSError as error:  # file systems that know no hard links
+        if target.exists():
+            raise FileExistsError from error
+        source.replace(target)
 
 
 def read_cell(path: Path) -> Cell:

@@ -59,7 +59,10 @@ def print_results(folder: Path) -> None:
         table.add_row(task, *(seeds or "–" for seeds in found))
     console = Console()
     console.print(table)
+    there = {str(cell.name) for cell in cells}
     for path in sorted(folder.glob(f"*{ERROR}")):
+        if path.name.removesuffix(ERROR) in there:  # another machine made it, and its file was copied here
+            continue
         console.print(f"failed: {path}", markup=False, highlight=False)
 
 

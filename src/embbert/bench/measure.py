@@ -47,6 +47,7 @@ PACKAGES = (
     "tokenizers",
     "torch",
 )
+_KINDS = {"cpu family": "family", "model": "model"}
 KNOWN = ".duplicates"
 """Folder beside the results in which counts of duplicates are kept, for they take long."""
 
@@ -61,6 +62,7 @@ def measure_cell(card: TaskCard, system: System, seed: int, results: Path, train
         results: folder of the results; counts of duplicates are kept in it.
         train_in: a context that gives the folder to train in.
     """
+    made_by = commit()
     rows = load(card)
     with train_in as folder:
         begun = time.monotonic()
@@ -114,7 +116,7 @@ def measure_cell(card: TaskCard, system: System, seed: int, results: Path, train
         precisions=precisions,
         train_seconds=round(trained, 2),
         versions=versions(PACKAGES),
-        commit=commit(),
+        commit=_unchanged(made_by),
         hardware=Hardware(_cpu(), int(os.environ.get("OMP_NUM_THREADS", "0")), _accelerator()),
     )
 
@@ -133,6 +135,11 @@ def commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(package)) else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _unchanged(begun: str | None) -> str | None:
+    """The commit that a cell began with; with a + if the sources are others by now."""
+    return begun if begun is None or commit() == begun else begun.removesuffix("+") + "+"
 
 
 def _origin(examples: Examples) -> Origin:
@@ -155,8 +162,13 @@ def _cpu() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    # Of the first processor alone; virtual machines give many models one name.
+    fields = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))
+    }
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    numbers = [f"{what} {fields[key]}" for key, what in _KINDS.items() if key in fields]
+    return ", ".join([name, *numbers])
 
 
 def _accelerator() -> str | None:

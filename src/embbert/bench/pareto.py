@@ -83,7 +83,7 @@ def instruction_axis(core: str) -> Axis:
         f"multiply-accumulates × {known.instructions_per_mac:g},\n"
         f"the ratio of EmbBERT's kernels there ({known.basis})",
         "instructions",
-        (_UNKNOWN,),
+        (_UNKNOWN, "n-grams beside tokens: finding them is not counted"),
     )
 
 

@@ -48,12 +48,18 @@ def seeds(cells: Sequence[Cell]) -> ResultTable:
 
 def machines(cells: Sequence[Cell]) -> ResultTable:
     """Which machines made how many of the results."""
-    counts = Counter((cell.hardware.cpu, cell.hardware.accelerator, cell.hardware.threads) for cell in cells)
+    counts = Counter(
+        (cell.hardware.cpu, cell.hardware.accelerator, cell.hardware.threads, cell.settings.get("precision"))
+        for cell in cells
+    )
     lines = [
-        Row((cpu, accelerator or "none", str(threads) if threads else "any", f"{count:,}"))
-        for (cpu, accelerator, threads), count in counts.most_common()
+        Row((cpu, accelerator or "none", str(threads) if threads else "any", by or NOTHING, f"{count:,}"))
+        for (cpu, accelerator, threads, by), count in counts.most_common()
     ]
-    return ResultTable("Machines", ("processor", "accelerator", "threads", "results"), tuple(lines), ())
+    header = ("processor", "accelerator", "threads", "products while training", "results")
+    note = "A seed comes to another result with products in bf16 than in float32."
+    mixed = {"bf16", "float32"} <= {cell.settings.get("precision") for cell in cells}
+    return ResultTable("Machines", header, tuple(lines), (note,) if mixed else ())
 
 
 def software(cells: Sequence[Cell]) -> ResultTable:

@@ -2,7 +2,8 @@
 
 A cell is there or it is not. A worker writes its result in one step, and a worker whose runner is gone ends:
 a run may be killed at any moment, and the same command goes on. A worker has its temporary files in a folder
-of the runner's, which is removed with it.
+that the runner removes, or the worker itself where the runner could not. What another run wrote into the same
+folder meanwhile is kept.
 """
 
 from __future__ import annotations
@@ -40,11 +41,13 @@ class Outcome:
 
     Attributes:
         made: results that this run wrote.
+        there: results that another run has written since this one began.
         failed: cells that ended in an error, which lies beside the results.
         left: cells that the time was not enough for.
     """
 
     made: tuple[CellName, ...]
+    there: tuple[CellName, ...]
     failed: tuple[CellName, ...]
     left: tuple[CellName, ...]
 
@@ -158,6 +161,7 @@ class _Run:
         self.total = total
         self.begun = time.monotonic()
         self.made: list[CellName] = []
+        self.there: list[CellName] = []
         self.failed: list[CellName] = []
 
     def all(self, waiting: list[CellName], processes: int, time_budget: float | None) -> Outcome:
@@ -166,7 +170,11 @@ class _Run:
             while waiting or jobs:
                 in_time = time_budget is None or time.monotonic() - self.begun < time_budget
                 while waiting and in_time and len(jobs) < processes:
-                    jobs.append(self.start(self.next(waiting, jobs)))
+                    name = self.next(waiting, jobs)
+                    if cell_path(self.results, name).exists():
+                        self.there.append(name)
+                    else:
+                        jobs.append(self.start(name))
                 if not jobs:
                     break
                 time.sleep(POLL_SECONDS)
@@ -177,7 +185,7 @@ class _Run:
             # Ctrl-C, or whatever else: nobody is left behind.
             for job in jobs:
                 job.close()
-        return Outcome(tuple(self.made), tuple(self.failed), tuple(waiting))
+        return Outcome(tuple(self.made), tuple(self.there), tuple(self.failed), tuple(waiting))
 
     def next(self, waiting: list[CellName], jobs: list[_Job]) -> CellName:
         # Where models are kept, one process trains on a task with a seed: another would wait for it.
@@ -221,8 +229,9 @@ class _Run:
         code, path = job.process.returncode, cell_path(self.results, job.name)
         seconds = time.monotonic() - job.begun
         if path.exists():
-            self.made.append(job.name)
-            what = _headline(read_cell(path))
+            mine = code == 0
+            (self.made if mine else self.there).append(job.name)
+            what = f"{'' if mine else 'written by another run, which is kept: '}{_headline(read_cell(path))}"
         else:
             self.failed.append(job.name)
             lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
@@ -235,7 +244,7 @@ class _Run:
             said = [line for line in lines if line.startswith("error:")] or lines[-1:] or [ended]
             what = f"FAILED, see {error}: {said[-1].removeprefix('error: ')}"
         job.close()
-        done = len(self.made) + len(self.failed)
+        done = len(self.made) + len(self.there) + len(self.failed)
         left = (time.monotonic() - self.begun) / done * (self.total - done)
         self.say(f"{done}/{self.total} {job.name} {duration(seconds)}: {what}; about {duration(left)} left")
 

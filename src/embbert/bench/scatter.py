@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _PLACES = [(9, 9), (-9, 9), (9, -9), (-9, -9), (0, 13), (0, -13), (14, 0), (-14, 0), (18, 18), (-18, -18)]
 _PLACES += [(x, y) for y in (26, -26, 38, -38) for x in (0, 18, -18, 30, -30)]
 _APART = 13.0
+_SPAN = 1.5
+"""The x axis ends at no less than so many times its beginning: closer costs are as good as the same."""
 
 
 class Look(NamedTuple):
@@ -85,9 +87,17 @@ def log_axis(axes: Any) -> None:  # noqa: ANN401
 
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    if high < _SPAN * low:
+        middle = (low * high) ** 0.5
+        low, high = axes.set_xlim(middle / _SPAN**0.5, middle * _SPAN**0.5)
+    axes.xaxis.set_major_locator(LogLocator(subs=_steps(high / low)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _steps(span: float) -> tuple[float, ...]:
+    """Which multiples of a power of ten get a tick."""
+    return (1,) if span >= 300 else (1, 2, 5) if span >= 5 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 
 
 def _look(one: Point) -> Look:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from math import sqrt
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from embbert.bench.systems import SYSTEMS
 from embbert.bench.tasks import shipped_cards, shipped_means
 from embbert.bench.typed import parse
+from embbert.config.training import TrainConfig
 from embbert.errors import DataError
 from embbert.files import read_json
 
@@ -116,6 +117,7 @@ class Published:
         format: of the file.
         source: where the figures come from.
         conventions: how they were measured.
+        other_rows: test sets whose rows are others than here in every row.
         doubt: what is doubtful in `rows`.
         rows: models that the tables show.
         family_notes: the same as both, of `family`.
@@ -125,6 +127,7 @@ class Published:
     format: Literal[1]
     source: str
     conventions: tuple[str, ...]
+    other_rows: tuple[str, ...]
     doubt: str
     rows: tuple[PublishedRow, ...]
     family_notes: tuple[str, ...]
@@ -142,7 +145,7 @@ def figures(cells: Sequence[Cell], *, as_published: bool = False) -> dict[Compet
     """Mean and deviation over seeds of the primary metric (or the paper's), by competitor and test set.
 
     Raises:
-        DataError: results of one task that were measured differently.
+        DataError: results of one task that were measured differently, or of one system by several recipes.
     """
     _check_same(cells)
     values: dict[Competitor, dict[str, list[float]]] = {}
@@ -197,9 +200,11 @@ def averages(suite: str, cells: Sequence[Cell], *, as_published: bool = False) -
     left_out = {
         test.name for card in shipped_cards().values() if not card.averaged for test in card.tests
     } | {test for cell in cells if not cell.averaged for test in cell.data.tests}
+    if suite in SUITES and as_published:
+        left_out = set()
     # What a user adds to a shipped suite gets a column, and no part in the average that others know.
     members = columns(suite, () if suite in SUITES else cells)
-    tests = tuple(test for test in members if as_published or test not in left_out)
+    tests = tuple(test for test in members if test not in left_out)
     title = f"{SUITES.get(suite, suite)} average"
     means = [Average(mean.name, mean.title, mean.tests) for mean in shipped_means() if mean.suite == suite]
     return [Average(suite, title, tests), *means]
@@ -235,7 +240,31 @@ def published_figures(row: PublishedRow, *, as_published: bool) -> dict[str, Fig
     return row.as_published if as_published else row.as_published | row.standard
 
 
+_RECIPE = ("base", "architecture", "budget", "recipes", "strengths")
+_PROTOCOL = {field.name for field in fields(TrainConfig)} - {"seed", "score"}
+"""Settings that are the same for all tasks and seeds of a system."""
+
+
+def _recipe(cell: Cell) -> dict[str, object]:
+    protocol = cell.settings.get("protocol")
+    found = {name: cell.settings[name] for name in _RECIPE if name in cell.settings}
+    if isinstance(protocol, dict):
+        found |= {f"protocol.{name}": protocol[name] for name in sorted(_PROTOCOL & protocol.keys())}
+    return found
+
+
 def _check_same(cells: Sequence[Cell]) -> None:
+    recipes: dict[str, tuple[Cell, dict[str, object]]] = {}
+    for cell in cells:
+        mine = _recipe(cell)
+        first, theirs = recipes.setdefault(cell.system, (cell, mine))
+        other = next((name for name in {**theirs, **mine} if mine.get(name) != theirs.get(name)), None)
+        if other is not None:
+            raise DataError(
+                f"made with another {other} than {first.name}, and both are called {cell.system}",
+                source=str(cell.name),
+                remedy="Remove the results of one recipe; a changed base wants a new name.",
+            )
     seen: dict[str, Cell] = {}
     for cell in cells:
         first = seen.setdefault(cell.task, cell)

@@ -48,7 +48,10 @@ def macs(cells: Sequence[Cell]) -> dict[Competitor, dict[str, float]]:
 
 
 def instructions(cells: Sequence[Cell], core: str) -> dict[Competitor, dict[str, float]]:
-    """Multiply-accumulates times the core's ratio, of what runs as integer C with such kernels."""
+    """Multiply-accumulates times the core's ratio, of what runs as integer C with such kernels.
+
+    What it takes to find n-grams beside tokens is no part of it.
+    """
     ratio = kernels(core).instructions_per_mac
     ours = {
         cell.system

@@ -33,7 +33,7 @@ def print_list(known: list[dict[str, Any]]) -> None:
         flash, ram = board["flash_bytes"]["value"], board["ram_bytes"]["value"]
         drawn = "unknown" if current is None else f"{current:g} mA"
         typer.echo(
-            f"{board['name']:<20} {board['core']:<13} {clock:>3} MHz {flash:>10,} flash {ram:>9,} RAM "
+            f"{board['name']:<20} {board['core']:<13} {clock:>3} MHz {flash:>10,} B flash {ram:>9,} B RAM "
             f"{drawn:>8}  {board['title']}"
         )
 
@@ -55,6 +55,7 @@ def board_report(
         known: names of the classes and whether texts come in pairs, as `boards.needs` takes them.
     """
     from embbert.boards import CORES, estimate, lacking, longest, needs, supply
+    from embbert.config import LinearConfig
 
     classes, length = deployed.classes, deployed.max_length
     tokenizer = tables.get("unicode")
@@ -62,6 +63,8 @@ def board_report(
     missing = lacking(need, board)
     fits_at = longest(board, config, classes, tokenizer=tokenizer, **known)
     latin_at = longest(board, config, classes, tokenizer=tables["latin"], **known) if tables else None
+    # A linear model hardly multiplies: it looks for n-grams, which no formula here counts.
+    counted = () if isinstance(config, LinearConfig) else token_counts(length)
     return {
         **_describe(board),
         "fits": not missing,
@@ -71,7 +74,7 @@ def board_report(
         "tokenizer_counted": tokenizer is not None,
         "longest_max_length": fits_at,
         "longest_max_length_latin": latin_at,
-        "estimates": [dataclasses.asdict(estimate(board, config, classes, n)) for n in token_counts(length)],
+        "estimates": [dataclasses.asdict(estimate(board, config, classes, n)) for n in counted],
         "estimated_with": {
             **dataclasses.asdict(CORES[board.core]),
             "clock_mhz": board.clock_mhz.value,
@@ -123,6 +126,12 @@ def verdict(report: dict[str, Any]) -> str:
 
 def _print_estimates(report: dict[str, Any]) -> None:
     by = report["estimated_with"]
+    if not report["estimates"]:
+        typer.echo(
+            "No estimate of time and energy: a linear model takes its time to find n-grams, not to multiply. "
+            "embbert verify --on CORE counts its instructions."
+        )
+        return
     typer.echo("ESTIMATES, not measurements, per text:")
     for found in report["estimates"]:
         energy = "energy unknown" if found["joules"] is None else f"{found['joules'] * 1e3:,.2f} mJ"

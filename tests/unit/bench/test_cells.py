@@ -35,10 +35,26 @@ def test_a_write_that_fails_leaves_nothing(cell, tmp_path, monkeypatch):
     def refuse(self, target):
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(DataError, match="cannot be written: No space left"):
         write_cell(tmp_path, cell())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_result_that_is_there_is_kept(cell, tmp_path, monkeypatch, links):
+    def refuse(self, target):
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = write_cell(tmp_path, cell(value=0.25))
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="another run has written it meanwhile, and that is kept"):
+        write_cell(tmp_path, cell(value=0.75))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def every_field(value, path=()):

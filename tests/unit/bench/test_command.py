@@ -11,9 +11,8 @@ from embbert.bench.tables import all_tables, markdown
 
 @pytest.fixture
 def results(cell, tmp_path):
+    (tmp_path / "r").mkdir()
     for made in (cell(), cell(seed=1, value=0.7), cell("limit")):
-        write_cell(tmp_path / "r", made) if (tmp_path / "r").exists() else None
-        (tmp_path / "r").mkdir(exist_ok=True)
         write_cell(tmp_path / "r", made)
     return tmp_path / "r"
 
@@ -66,11 +65,13 @@ def test_tasks_whose_rows_are_in_the_mirror_are_told(cli, tmp_path, monkeypatch)
 
 def test_results_are_listed(cli, results):
     (results / "rte.dummy.0.error.txt").write_text("x")
+    (results / "limit.dummy.0.error.txt").write_text("made elsewhere, and copied here")
     done = cli("bench", "ls", results, "--tasks", "snips")
     lines = [" ".join(line.replace("│", " ").split()) for line in done.out.splitlines()]
     assert "snips 0, 1" in lines
     assert "limit 0" in lines
     assert f"failed: {results / 'rte.dummy.0.error.txt'}" in done.out.replace("\n", "")
+    assert done.out.count("failed:") == 1
 
 
 def test_duplicates_are_counted_where_there_are_rows(cli, own_tasks):

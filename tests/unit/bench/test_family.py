@@ -86,6 +86,10 @@ def test_the_published_sizes_of_an_average_are_those_that_have_it():
     ]
     assert [round(score.value, 2) for _, score, _ in published_line(("wnli",))][1] == 12.68
     assert published_line(("lights",)) == []
+    # Test rows that were drawn at random are nobody else's.
+    for test in published().other_rows:
+        assert all(others for _, _, others in published_line((test,)))
+    assert not all(others for _, _, others in published_line(("imdb",)))
 
 
 def test_the_picture_has_a_panel_each(cell):

@@ -91,6 +91,22 @@ def test_duplicates_are_counted_once(made, own_tasks, tmp_path, monkeypatch):
         measure_cell(card, Spy(), 5, out, nullcontext(tmp_path / "work"))
 
 
+def test_a_cell_is_of_the_commit_that_it_began_with(monkeypatch):
+    monkeypatch.setattr(measure, "commit", lambda: "b")
+    assert [measure._unchanged(begun) for begun in ("b", "a", "a+", None)] == ["b", "a+", "a+", None]
+
+
+def test_processors_of_one_name_are_told_apart(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("".join(f"model name\t: EPYC\ncpu family\t: 25\nmodel\t\t: {n}\n\n" for n in (1, 2)))
+    monkeypatch.setattr(measure, "Path", lambda _: info)
+    assert measure._cpu() == "EPYC, family 25, model 1"
+    info.write_text("Hardware: a board\n")
+    assert measure._cpu() == (measure.platform.processor() or measure.platform.machine())
+    info.unlink()
+    assert measure._cpu() == (measure.platform.processor() or measure.platform.machine())
+
+
 def test_a_commit_is_that_of_the_package_or_none(monkeypatch, tmp_path):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     package = tmp_path / "checkout" / "src" / "embbert"

@@ -29,7 +29,12 @@ def test_machines_and_software_are_counted(cell):
         cell(seed=2), hardware=Hardware("cpu", 0, "H200"), versions={"torch": "2"}, commit="a" * 40 + "+"
     )
     made = [cell(), cell(seed=1), other]
-    assert texts(machines(made)) == [("cpu", "none", "1", "2"), ("cpu", "H200", "any", "1")]
+    assert texts(machines(made)) == [("cpu", "none", "1", "–", "2"), ("cpu", "H200", "any", "–", "1")]
+    assert machines(made).notes == ()
+    trained = [cell(settings={"precision": kind}) for kind in ("bf16", "float32", "float64")]
+    assert [line[3] for line in texts(machines(trained))] == ["bf16", "float32", "float64"]
+    assert "bf16" in machines(trained).notes[0]
+    assert machines(trained[1:]).notes == ()
     assert texts(software(made)) == [
         ("commit", f"none (2), {'a' * 12}+ (1)"),
         ("embbert", "0 (2)"),

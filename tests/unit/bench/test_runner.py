@@ -101,8 +101,8 @@ def test_an_interrupted_run_leaves_nothing_half_and_is_resumed(own_tasks, tmp_pa
     if how == signal.SIGINT:
         assert run.returncode == 130
         assert err.endswith("interrupted\n")
-        assert not list(tmp_path.glob("embbert-bench-*"))
     wait_for(lambda: not workers(tmp_path))  # nobody is left behind
+    assert not list(tmp_path.glob("embbert-bench-*"))
     assert "Traceback" not in err
     check_whole(out)
     stamp = (out / "lights.dummy.0.json").stat().st_mtime_ns
@@ -111,6 +111,32 @@ def test_an_interrupted_run_leaves_nothing_half_and_is_resumed(own_tasks, tmp_pa
     assert done.stderr.startswith(f"{2 - there} of 2 results to make")
     assert [cell.seed for cell in read_cells(out)] == [0, 1]
     assert (out / "lights.dummy.0.json").stat().st_mtime_ns == stamp
+
+
+WRITES = """
+import json, pathlib, shutil, sys
+asked = json.loads(sys.stdin.readline())
+shutil.copytree("others", asked["results"], dirs_exist_ok=True)
+raise SystemExit("error: too late")
+"""
+
+
+def test_what_another_run_writes_meanwhile_is_kept_and_not_made_again(cell, tmp_path, monkeypatch):
+    """While the first of three works, the second is copied into the folder, and the first as well."""
+    (tmp_path / "others").mkdir()
+    for seed in (0, 1):
+        write_cell(tmp_path / "others", cell(seed=seed))
+    (tmp_path / "copies.py").write_text(WRITES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(runner, "WORKER", "copies")
+    monkeypatch.chdir(tmp_path)
+    names, said = [CellName("snips", "dummy", seed) for seed in range(3)], []
+    done = run_cells(names, tmp_path / "results", say=said.append)
+    assert (done.made, done.there, done.failed) == ((), tuple(names[:2]), (names[2],))
+    assert "written by another run, which is kept: accuracy float 50.00" in said[1]
+    assert "FAILED" in said[2]
+    assert "snips.dummy.2" in said[2]
+    assert not (tmp_path / "results" / "snips.dummy.0.error.txt").exists()
 
 
 @pytest.fixture

@@ -46,6 +46,20 @@ def test_what_is_not_known_is_listed_and_not_drawn():
     ]
 
 
+def test_costs_that_are_as_good_as_the_same_stand_above_each_other():
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure)
+    scatter(
+        figure, "Title", [Point("a", 32_445_420.0, Score(89.7)), Point("b", 32_445_147.0, Score(88.3))], MACS
+    )
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    assert high / low == pytest.approx(1.5)
+    assert low < 32_445_147
+    assert high > 32_445_420
+    assert [text.get_text() for text in axes.get_xticklabels() if text.get_text()]
+
+
 def test_the_dummy_alone_is_drawn_and_the_paper_is_on_no_front():
     points = [Point("EmbBERT 8-bit †‡", 5, Score(99.0), published=True), Point("dummy float", 9, Score(20.0))]
     shown, lines, _, _ = drawn([points[1]], BYTES)

@@ -194,6 +194,34 @@ def test_results_by_different_cards_are_not_mixed(cell):
         all_tables([cell(), cell(seed=1, card=2)])
 
 
+FIRST = {"base": {"fingerprint": "a"}, "protocol": {"learning_rate": 1e-3, "seed": 0, "epochs_run": 4}}
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "said"),
+    [
+        ("snips", {"base": {"fingerprint": "b"}}, "another base than"),
+        ("limit", {"base": {"fingerprint": "b"}}, "another base than"),
+        ("snips", {"protocol": {"learning_rate": 2e-3}}, r"another protocol\.learning_rate than"),
+        ("snips", {"strengths": [1, 2]}, "another strengths than"),
+    ],
+)
+def test_results_by_different_recipes_are_not_mixed(cell, task, change, said):
+    other = cell(task, seed=1, settings=FIRST | change)
+    with pytest.raises(DataError, match=rf"{task}\.dummy\.1: made with {said} snips\.dummy\.0"):
+        all_tables([cell(settings=FIRST), other])
+    alike = {"protocol": {**FIRST["protocol"], "seed": 1, "epochs_run": 9}, "answer": 2}
+    all_tables([cell(settings=FIRST), cell(task, seed=1, settings=FIRST | alike)])
+    all_tables([cell(settings=FIRST), cell(system="other", settings=FIRST | change)])
+
+
+def test_what_a_user_leaves_out_of_an_average_is_left_out_everywhere(cell):
+    made = [cell("a", suite="mine", value=0.25), cell("b", suite="mine", value=0.75, averaged=False)]
+    for as_published in (False, True):
+        (table,) = all_tables(made, as_published=as_published)
+        assert line(table, "dummy")["mine average"] == "25.00"
+
+
 def test_sizes_are_the_most_over_tasks(cell):
     found = sizes([cell(size=100), cell("limit", size=300), cell("rte", size=200)])
     assert (found["dummy", "float"].deployed, found["dummy", "float"].total) == (310, 315)
