@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,20 @@ def calibration_rows(count: int) -> range:
     return range(0, count, -(-count // CALIBRATION_TEXTS))
 
 
+def evenly(size: int, count: int, *, start: int = 0) -> NDArray[np.int64]:
+    """At most `count` places of `size`, spread over rows and over columns, however many columns there are.
+
+    A stride without a common divisor with `size` has none with the columns either, so it visits them all in
+    turn; the golden section of `size` keeps its places apart.
+    """
+    if size <= count:
+        return np.arange(size)
+    stride = int(size * (5**0.5 - 1) / 2)
+    while gcd(stride, size) > 1:
+        stride += 1
+    return (start + stride * np.arange(count)) % size
+
+
 class Ranges:
     """Largest magnitude of every observed tensor, and an even sample of its values."""
 
@@ -61,8 +76,8 @@ class Ranges:
                 f"the float model produces {largest} at {name}: it cannot be quantised; train it again"
             )
         self._largest[name] = max(self._largest.get(name, 0.0), largest)
-        step = -(-flat.size // self._share)
-        self._samples.setdefault(name, []).append(flat[::step])
+        kept = self._samples.setdefault(name, [])
+        kept.append(flat[evenly(flat.size, self._share, start=len(kept))])
 
     def int16_scale(self, *names: str) -> float:
         """One unit of an int16 tensor that holds all the named observations, with headroom."""

@@ -87,7 +87,8 @@ def run(
         weights: float32 arrays by state-dict name.
         ids: token ids, 1 … max_length of them (none, too, for a bag alone), no padding; then those of
             n-grams.
-        observe: called with the name and the rows of everything that a step wants to be seen.
+        observe: called with the name of everything that a step wants to be seen, and those of its rows that
+            the integer model computes.
     """
     tokens = np.asarray(ids, dtype=np.int64)
     store: dict[str, Float] = {}
@@ -95,7 +96,7 @@ def run(
         for step in stage.steps:
             store[step.out] = _apply(step, store, weights, tokens, observe, first=stage.rows == "first")
             if observe is not None and step.seen:
-                observe(step.seen, store[step.out])
+                observe(step.seen, store[step.out][_computed(first=stage.rows == "first")])
     logits: Float = store["logits"][0]
     return logits
 
@@ -128,7 +129,7 @@ def _apply(
     if isinstance(step, steps.Conv):
         inner = _conv(step, store[step.source], weights)
         if observe is not None:
-            observe(step.inner, inner)
+            observe(step.inner, inner[_computed(first=first)])
         return FUNCTIONS[step.function](inner)
     if isinstance(step, steps.Add | steps.Rescale):
         adds = isinstance(step, steps.Add) or step.accumulate
@@ -136,8 +137,7 @@ def _apply(
     if isinstance(step, steps.LookUp):
         return FUNCTIONS[step.function](store[step.source])
     if isinstance(step, steps.Pool):
-        # All rows of the last layer are computed, to be seen; the integer model computes what is read.
-        rows = store[step.source][:1] if first else store[step.source]
+        rows = store[step.source][_computed(first=first)]
         pooled = np.sqrt((rows * rows).mean(axis=0)) if step.rms else rows.mean(axis=0)
         return np.asarray(pooled[None], dtype=np.float32)
     if isinstance(step, steps.Bag):
@@ -147,6 +147,11 @@ def _apply(
         share = share + weights[f"{step.weight}.bias"] if step.bias else share
         return np.asarray(share[None], dtype=np.float32)
     raise AssertionError(f"nothing computes {type(step).__name__}")
+
+
+def _computed(*, first: bool) -> slice:
+    """The rows that the integer model computes of a stage; all are here, which is simpler."""
+    return slice(1) if first else slice(None)
 
 
 def _embed(step: steps.Embed, weights: Mapping[str, Float], tokens: NDArray[np.int64]) -> Float:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import factory
 from embbert.blueprint import blueprint
 from embbert.errors import DataError, ModelError
-from embbert.quant.calibrate import HEADROOM, Ranges, calibrate, calibration_rows
+from embbert.quant.calibrate import HEADROOM, Ranges, calibrate, calibration_rows, evenly
 from embbert.quant.float_model import run
 
 
@@ -42,6 +44,37 @@ def test_narrow_tensors_are_clipped_where_the_squared_error_is_least():
     tried = np.linspace(0.2, 1.0, 81) * 6.0 / 127
     assert found == pytest.approx(tried[np.argmin([error(scale) for scale in tried])], rel=1e-12)
     assert found < 0.9 * 6.0 / 127  # two far values are not worth coarser steps for all others
+
+
+@given(st.integers(1, 300), st.integers(1, 200), st.integers(1, 600), st.integers(0, 511))
+def test_a_sample_is_spread_over_rows_and_columns(rows, columns, count, start):
+    places = evenly(rows * columns, count, start=start)
+    assert len(set(places.tolist())) == len(places) == min(count, rows * columns)
+    assert 0 <= places.min() <= places.max() < rows * columns
+    often = np.bincount(places % columns, minlength=columns)
+    assert often.max() - often.min() <= 1
+    if len(places) < rows * columns:  # no part of the rows is left out
+        gaps = np.diff(np.sort(places), append=places.min() + rows * columns)
+        assert gaps.max() <= 8 * rows * columns / len(places) + columns
+
+
+def test_a_tensor_with_large_columns_is_sampled_in_all_of_them():
+    """512 texts leave 512 values each, of 256 rows of 128: every 64th would see two columns."""
+    rows = np.ones((256, 128), np.float32)
+    rows[:, 5] = 50.0
+    ranges = Ranges(512)
+    for _ in range(3):
+        ranges.observe("x", rows)
+    kept = np.concatenate(ranges._samples["x"])
+    assert np.count_nonzero(kept == 50.0) == 3 * 512 / 128
+
+
+def test_what_is_kept_of_a_tensor_does_not_keep_the_tensor():
+    ranges = Ranges(512)
+    ranges.observe("x", np.ones((256, 128), np.float32))
+    (kept,) = ranges._samples["x"]
+    assert kept.size == 512
+    assert kept.base is None
 
 
 def test_values_of_one_size_are_not_clipped():

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import factory
+from embbert.blueprint import blueprint
 from embbert.models.heads import SequenceModel, load_arrays
-from embbert.quant.float_model import forward
+from embbert.quant.float_model import forward, run
 
 CONFIGS = {
     "embbert": factory.small_config(),
@@ -27,3 +28,17 @@ def test_logits_are_those_of_the_network(name):
             expected = network(torch.tensor([ids])).numpy()[0]
         # float32, a few hundred sums of terms around 1, in another order
         np.testing.assert_allclose(forward(config, weights, ids), expected, atol=2e-5, rtol=2e-4)
+
+
+@pytest.mark.parametrize(("pooling", "last"), [("cls", 1), ("mean", 7)])
+@pytest.mark.parametrize("residual", [False, True])
+def test_only_rows_that_the_integer_model_computes_are_seen(pooling, last, residual):
+    config = factory.small_config(pooling=pooling, residual=residual)
+    weights, ids = factory.random_weights(config, 3), factory.random_ids(config, 1, 7)
+    rows = {}
+    run(blueprint(config, 3), weights, ids, lambda name, value: rows.setdefault(name, len(value)))
+    end = config.num_layers - 1
+    assert {name: rows[f"{end}.{name}"] for name in ("query", "context", "conv", "silu", "block")} == (
+        dict.fromkeys(("query", "context", "conv", "silu", "block"), last)
+    )
+    assert rows["0.query"] == rows[f"{end}.norm"] == 7
