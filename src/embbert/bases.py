@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 from embbert.blueprint import backbone_shapes
 from embbert.config import BackboneConfig, to_mapping
 from embbert.errors import ModelError, UsageError
-from embbert.files import check_place, interrupted_save, json_bytes, read_object, replace_folder
+from embbert.files import (
+    check_place,
+    interrupted_save,
+    is_folder,
+    is_there,
+    json_bytes,
+    read_object,
+    replace_folder,
+)
 from embbert.shape import (
     CARD,
     CONFIG,
@@ -268,7 +276,7 @@ def _find(name_or_path: str) -> Path:
     if name_or_path in shipped:
         return _shipped_folder() / name_or_path
     path = Path(name_or_path)
-    if path.is_dir():
+    if is_folder(path):
         return path
     match = difflib.get_close_matches(name_or_path, shipped, n=1)
     nearest = f" (did you mean {match[0]!r}?)" if match else ""
@@ -283,8 +291,8 @@ def _find(name_or_path: str) -> Path:
 
 def _load_shape(path: Path) -> BaseShape:
     file = path / BASE
-    if not file.exists():
-        what = "is a fine-tuned model, not a base" if (path / CONFIG).exists() else "is not a base folder"
+    if not is_there(file):
+        what = "is a fine-tuned model, not a base" if is_there(path / CONFIG) else "is not a base folder"
         raise ModelError(f"{path} {what}: it has no {BASE}")
     settings = read_settings(file, "base", {"model", "tied", "pairs"})
     for name in ("tied", "pairs"):

@@ -10,6 +10,9 @@ import json
 import os
 import secrets
 import shutil
+from glob import escape
+from math import isfinite
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from embbert.errors import ModelError, UsageError
@@ -44,7 +47,10 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
         if size > MAX_JSON_BYTES:
             raise ModelError(f"{path} has {size} bytes, which is too large to be what it claims")
         return json.loads(
-            path.read_bytes().decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+            path.read_bytes().decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
@@ -75,6 +81,42 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _finite(spelled: str) -> float:
+    value = float(spelled)
+    if not isfinite(value):
+        raise ValueError(f"{spelled} is not a finite number")
+    return value
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file or a folder stands there.
+
+    Raises:
+        ModelError: the path cannot be looked at.
+    """
+    try:
+        return _mode(path) is not None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder stands there.
+
+    Raises:
+        ModelError: the path cannot be looked at.
+    """
+    return is_there(path) and path.is_dir()
+
+
+def _mode(path: Path) -> int | None:
+    """Kind and permissions of what stands there, None if nothing does; `exists` hides why it cannot tell."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def check_place(
     path: Path,
     kind: str,
@@ -95,16 +137,23 @@ def check_place(
         overwrite: a folder of this kind may be replaced.
 
     Raises:
-        UsageError: anything else stands there, or the path ends without a name.
+        UsageError: anything else stands there, nothing can be made there, or the path ends without a name.
         ModelError: the marker is damaged.
     """
     if path.name in ("", ".."):
         raise UsageError(f"{path} is no name of a folder; name the {kind} folder to make, such as {kind}/")
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    try:
+        there = _mode(path) is not None
+        held = sorted(item.name for item in path.iterdir()) if path.is_dir() else None
+        marked = (path / marker).is_file()
+        _check_writable(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made: {error.strerror or error}; choose another place") from error
+    if not there or held == []:
         return
-    if not path.is_dir() or not (path / marker).is_file():
+    if held is None or not marked:
         raise UsageError(f"{path} exists and is not a {kind} folder; choose another place")
-    foreign = sorted(item.name for item in path.iterdir() if item.name not in names)
+    foreign = [name for name in held if name not in names]
     if foreign:
         raise UsageError(
             f"{path} also holds {foreign[0]}, which is not part of a {kind}; choose another place"
@@ -113,6 +162,24 @@ def check_place(
         raise UsageError(f"{path} exists and is not a {kind} folder; choose another place")
     if not overwrite:
         raise UsageError(f"{path} already holds a {kind}; add --overwrite to replace it")
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a place beside which `replace_folder` could not write; `path` is no loop of links.
+
+    Raises:
+        UsageError: the nearest folder that is there is none, or may not be written to.
+        OSError: the path cannot be looked at.
+    """
+    target = path.resolve()
+    parent = target.parent
+    _mode(parent / f".{target.name}.new-{secrets.token_hex(4)}")  # the longest name that it will need
+    while (mode := _mode(parent)) is None:
+        parent = parent.parent
+    if not S_ISDIR(mode):
+        raise UsageError(f"{path} cannot be made: {parent} is not a folder; choose another place")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path} cannot be made: {parent} may not be written to; choose another place")
 
 
 def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[Path], None]) -> None:
@@ -157,7 +224,7 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
 def interrupted_save(path: Path) -> Path | None:
     """Where the former folder is if a crash fell between the two renames of `replace_folder`."""
     path = path.resolve()
-    found = sorted(path.parent.glob(f".{path.name}.old-*")) if path.parent.is_dir() else []
+    found = sorted(path.parent.glob(f".{escape(path.name)}.old-*")) if path.parent.is_dir() else []
     return found[-1] if found else None
 
 

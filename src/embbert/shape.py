@@ -10,7 +10,7 @@ from embbert.blueprint import backbone_shapes
 from embbert.config import ARCHITECTURES, NGRAM_FIELDS, BackboneConfig, LinearConfig, Task, from_mapping
 from embbert.config.model import MAX_LABEL_BYTES
 from embbert.errors import ModelError, UsageError
-from embbert.files import interrupted_save, read_json
+from embbert.files import interrupted_save, is_folder, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def load_shape(path: Path) -> ModelShape:
     Raises:
         ModelError: as for `load_model`.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         former = interrupted_save(path)
         hint = f"; an interrupted save left the former one at {former}" if former else ""
         raise ModelError(f"{path} is not a model folder{hint}")

@@ -162,6 +162,23 @@ def test_an_unknown_name_is_answered_with_what_exists(shipped, name):
     assert "--base none" in str(caught.value)
 
 
+def test_a_path_that_cannot_be_looked_at_is_refused(shipped, tmp_path, monkeypatch):
+    for find in (load_base, base_shape):
+        with pytest.raises(ModelError, match="bb cannot be read: File name too long"):
+            find("b" * 300)
+    folders.small_base(tmp_path / "b")
+    stat = Path.stat
+
+    def denied(self, **options):
+        if self.name == "base.json":
+            raise PermissionError(13, "Permission denied")
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    with pytest.raises(ModelError, match=r"base\.json cannot be read: Permission denied"):
+        load_base(str(tmp_path / "b"))
+
+
 def test_a_slip_of_the_pen_is_answered_with_the_nearest_name(shipped):
     with pytest.raises(UsageError, match=r"'embert-base' \(did you mean 'embbert-base'\?\)"):
         base_shape("embert-base")

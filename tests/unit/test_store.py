@@ -116,6 +116,74 @@ def test_what_is_not_a_model_is_never_replaced(tmp_path, overwrite):
     assert foreign.is_dir()
 
 
+def test_a_place_that_cannot_be_made_is_refused_before_it_is_needed(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("mine")
+    for path in (tmp_path / "a.csv" / "m", tmp_path / "a.csv" / "deep" / "m"):
+        with pytest.raises(UsageError, match=r"m cannot be made: .*a\.csv is not a folder"):
+            check_target(path, overwrite=False)
+    for length in (300, 250):  # the second is too long while it is written
+        with pytest.raises(UsageError, match="cannot be made: File name too long"):
+            check_target(tmp_path / ("m" * length), overwrite=False)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path / "loop", tmp_path / "loop" / "m"):
+        with pytest.raises(UsageError, match="cannot be made: Too many levels"):
+            check_target(path, overwrite=False)
+    (tmp_path / "root").symlink_to("/")
+    with pytest.raises(UsageError, match="root exists and is not a model folder"):
+        check_target(tmp_path / "root", overwrite=True)
+    check_target(tmp_path / "deep" / "m", overwrite=False)
+    model = folders.small_folder(tmp_path / "m").path
+    asked = []
+
+    def read_only(path, mode):
+        asked.append(path)
+        return not mode & os.W_OK
+
+    monkeypatch.setattr(os, "access", read_only)
+    for path in (tmp_path / "deep" / "m", model):
+        with pytest.raises(UsageError, match=f"m cannot be made: {tmp_path} may not be written to; choose"):
+            check_target(path, overwrite=True)
+    assert asked == [tmp_path] * 2
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"^m cannot be made: "):
+        check_target(Path("m"), overwrite=True)
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+    def denied(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(UsageError, match="cannot be made: Permission denied"):
+        check_target(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["what is 2**3 really", "a[b", "**", "?"])
+def test_a_name_is_no_pattern(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".others.old-0a1b2c3d").mkdir()
+    with pytest.raises(ModelError) as caught:
+        load_model(Path(name))
+    assert str(caught.value) == f"{name} is not a model folder"
+    former = tmp_path / f".{name}.old-0a1b2c3d"
+    former.mkdir()
+    with pytest.raises(ModelError, match="left the former one at") as caught:
+        load_model(Path(name))
+    assert str(caught.value).endswith(str(former))
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ModelError, match="mm cannot be read: File name too long"):
+        load_model(tmp_path / ("m" * 300))
+
+    def denied(self, **_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    with pytest.raises(ModelError, match="m cannot be read: Permission denied"):
+        load_model(tmp_path / "m")
+
+
 def test_a_link_to_a_model_is_followed(tmp_path):
     folders.small_folder(tmp_path / "m")
     (tmp_path / "link").symlink_to(tmp_path / "m")
@@ -327,6 +395,8 @@ def test_a_shape_with_a_hole_is_refused(copy):
         ('["a", "b", "\\ud800"]', "cannot be a label"),
         ('["a", "b", "c\\u0000"]', "cannot be a label"),
         ('["a", "b", NaN]', "NaN is not a JSON number"),
+        ('["a", "b", 1e999]', "1e999 is not a finite number"),
+        ('["a", "b", -1E+400]', r"-1E\+400 is not a finite number"),
     ],
 )
 def test_a_wrong_label_list_is_named(copy, text, complaint):

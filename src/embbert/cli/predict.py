@@ -35,6 +35,8 @@ def predict(
     from embbert.cli.inference import Predictor
     from embbert.store import load_model
 
+    if pair_text and not texts:
+        raise UsageError("--pair-text needs a TEXT for each; on standard input a tab separates the two")
     folder = load_model(model)
     predictor = Predictor(folder, floating=floating)
     questions = _arguments(texts, pair_text, folder.pair) if texts else _lines(folder.pair)

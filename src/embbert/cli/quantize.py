@@ -1,7 +1,7 @@
 """`embbert quantize`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,7 @@ def quantize(
     from embbert.quant.calibrate import calibration_rows
     from embbert.quant.plan_io import plan_to_arrays
     from embbert.store import load_model, save_model
+    from embbert.train.versions import source_of
 
     folder = load_model(model)
     weights = folder.weights()
@@ -35,8 +36,11 @@ def quantize(
     chosen = examples.take(calibration_rows(len(examples)))
     ids = folder.tokenizer.encode_batch(chosen.texts, chosen.pairs, max_length=folder.config.max_length)
     plan = build(folder.config, weights, folder.outputs, ids)
-    # What was measured with the former integer model no longer describes the folder.
-    metrics = {name: value for name, value in folder.metrics.items() if name != "int8"}
+    metrics = _without_int8(folder.metrics)
+    protocol = metrics.get("protocol")
+    known = protocol if isinstance(protocol, dict) else {}
+    metrics["protocol"] = {**known, "calibration_rows": len(chosen)}
+    metrics["calibrated_on"] = source_of(examples, "calibration")
     save_model(
         model,
         config=folder.config,
@@ -52,3 +56,12 @@ def quantize(
     typer.echo(
         f"{model}: quantised with {len(chosen)} texts; measure it with  embbert eval {model} DATA", err=True
     )
+
+
+def _without_int8(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What was measured with the former integer model, also as a part of this one, describes nothing now."""
+    return {
+        name: _without_int8(value) if isinstance(value, dict) else value
+        for name, value in metrics.items()
+        if name != "int8"
+    }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from embbert.footprint import DeployedBytes, PaperBytes
 
 DEFAULT_CLASSES = 2
+NGRAMS = "n-grams of a text"
+"""What `max_length` counts in a linear model."""
 
 
 def size(
@@ -64,6 +66,7 @@ def _size(
     deployed = footprint.deployed(config, outputs, max_length)
     macs = {n: footprint.macs(config, outputs, n) for n in size_board.token_counts(deployed.max_length)}
     tables = _tokenizer(model, config)
+    units = NGRAMS if isinstance(config, LinearConfig) else "tokens"
     report = None
     if target is not None:
         report = size_board.board_report(target, config, deployed, tables, known)
@@ -72,23 +75,25 @@ def _size(
     elif report is not None:
         size_board.print_report(report)
     else:
-        known_ngrams = isinstance(config, LinearConfig)
-        holds = f"{config.vocab_size:,} n-grams" if known_ngrams else f"{config.parameter_count:,} parameters"
+        holds = (
+            f"{config.vocab_size:,} n-grams" if units == NGRAMS else f"{config.parameter_count:,} parameters"
+        )
         if isinstance(config, BackboneConfig) and config.ngrams:
             holds += f", {config.ngrams:,} n-grams ({config.max_ngrams:,} of a text at most)"
-        _print_tables(model, holds, paper, deployed, macs, tables)
+        _print_tables(model, holds, units, paper, deployed, macs, tables)
     if report is not None and not report["fits"]:
         raise CheckFailed(size_board.verdict(report))
     if report is not None and not as_json:
-        typer.echo(f"{model} with at most {deployed.max_length} tokens fits {report['name']}.")
+        typer.echo(f"{model} with at most {deployed.max_length} {units} fits {report['name']}.")
 
 
 def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfig, int, dict[str, Any]]":
     """Config, number of logits, and labels of a folder, or of a preset when there is no such folder."""
     from embbert.config import preset
+    from embbert.files import is_folder
     from embbert.shape import load_shape
 
-    if Path(model).is_dir() or "/" in model:
+    if is_folder(Path(model)) or "/" in model:
         if classes is not None or residual:
             raise UsageError("--classes and --residual are for presets; a model folder has its own")
         shape = load_shape(Path(model))
@@ -169,6 +174,7 @@ def _print_json(
 def _print_tables(
     model: str,
     holds: str,
+    units: str,
     paper: "PaperBytes | None",
     deployed: "DeployedBytes",
     macs: dict[int, int],
@@ -190,7 +196,7 @@ def _print_tables(
     for index, name in enumerate(("weights (flash)", "activations (RAM)", "total")):
         counts = (f"{column[index]:,}" for column in columns.values())
         table.add_row(name, *counts, style="bold" if name == "total" else None)
-    typer.echo(f"{model}: {holds}, {deployed.classes} logits, {deployed.max_length} tokens")
+    typer.echo(f"{model}: {holds}, {deployed.classes} logits, {deployed.max_length} {units}")
     Console().print(table)
     typer.echo("Deployed counts the head too; code, labels and tokenizer are measured after export.")
     if tokenizer:
@@ -199,5 +205,5 @@ def _print_tables(
         )
     arena = ", ".join(f"{name} {count:,}" for name, count in deployed.arena.items())
     typer.echo(f"Arena: {arena}.")
-    work = ", ".join(f"{_millions(count)} at {tokens} tokens" for tokens, count in macs.items())
+    work = ", ".join(f"{_millions(count)} at {length} {units}" for length, count in macs.items())
     typer.echo(f"Multiply-accumulates: {work}.")

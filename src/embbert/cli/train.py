@@ -177,6 +177,10 @@ def train(
         "causal_conv": causal_conv,
     }
     source = default_base() if base is None else base
+    if data == test == "-":
+        raise UsageError(
+            "rows to learn from and --test cannot both be standard input (-): save one of them to a file"
+        )
     if arch not in ARCHITECTURES:
         raise UsageError(f"--arch is {', '.join(ARCHITECTURES)}, not {arch!r}")
     most_bytes = None if budget is None else bytes_of(budget, "--budget")

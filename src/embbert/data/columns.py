@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embbert.data.table import Table, nearest, shorten
+from embbert.data.table import Table, listed, nearest, shorten
 from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -87,11 +87,12 @@ def choose_columns(table: Table, asked: Columns, task: Task, *, labelled: bool) 
 
 def _find_texts(table: Table, label: str | None) -> tuple[str | None, str | None]:
     free = [name for name in table.names if name != label]
-    lower = {name.lower(): name for name in free}
+    lower = _by_lower_case(free)
     if TEXT_NAMES[0] not in lower:
         for first, second in PAIR_NAMES:
             if first in lower and second in lower:
-                return lower[first], lower[second]
+                alone = len(lower[first]) == len(lower[second]) == 1
+                return (lower[first][0], lower[second][0]) if alone else (None, None)
     return _customary(free, TEXT_NAMES), None
 
 
@@ -109,12 +110,19 @@ def _other(table: Table, taken: tuple[str | None, str | None]) -> str | None:
 
 
 def _customary(names: Sequence[str], customary: Sequence[str]) -> str | None:
-    lower = {name.lower(): name for name in names}
-    found = [lower[name] for name in customary if name in lower]
-    canonical = lower.get(customary[0])
-    if canonical is not None:
-        return canonical
+    lower = _by_lower_case(names)
+    found = lower.get(customary[0], [])
+    if len(found) != 1:
+        found = [name for wanted in customary for name in lower.get(wanted, [])]
     return found[0] if len(found) == 1 else None
+
+
+def _by_lower_case(names: Sequence[str]) -> dict[str, list[str]]:
+    """Names by what they are in lower case; one that is written so stands for all that are alike."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.lower(), []).append(name)
+    return {lower: [lower] if lower in alike else alike for lower, alike in found.items()}
 
 
 def _find_by_content(table: Table, label: str | None, *, labelled: bool) -> str | None:
@@ -122,7 +130,7 @@ def _find_by_content(table: Table, label: str | None, *, labelled: bool) -> str 
     named = [name for name in table.names if name]
     if label is not None or not labelled:
         return _other(table, (label, None))
-    if len(named) != 2:
+    if len(named) != 2 or named[0].lower() == named[1].lower():
         return None
     counts = [len({str(value) for value in table.column(name)}) for name in named]
     if not 2 * min(counts) <= max(counts):
@@ -146,4 +154,4 @@ def _unclear(table: Table, role: str, option: str) -> DataError:
 
 
 def _listing(table: Table) -> str:
-    return f"columns: {', '.join(shorten(name, 40) for name in table.names)}"
+    return f"columns: {listed([shorten(name, 40) for name in table.names])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from embbert.data.corpus_files import ENDINGS, check_readable
 from embbert.data.corpus_part import Part
-from embbert.data.decode import check_file
+from embbert.data.decode import check_file, unreadable
 from embbert.data.hub import mirror_folders, mirrored
 from embbert.data.table import nearest
 from embbert.errors import DataError, UsageError
@@ -107,12 +108,16 @@ def _find(source: str, column: str, split: str) -> Part:
         hub_id, rows = preset["source"], preset["rows_per_document"]
         return _hub_part(source, hub_id, preset["column"], preset["split"], preset["revision"], rows)
     path = Path(source)
-    if path.is_dir():
+    try:
+        folder, there = path.is_dir(), path.exists()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if folder:
         return Part(source, _files_in(path, source), column=column)
     known = path.suffix.lower() in ENDINGS
-    if not known and not path.exists() and _HUB_ID.fullmatch(source):
+    if not known and not there and _HUB_ID.fullmatch(source):
         return _hub_part(source, source, column, split, None, 1)
-    if not path.exists() and "/" not in source and nearest(source, _presets()):
+    if not there and "/" not in source and nearest(source, _presets()):
         raise DataError(
             f"there is no such file or preset{nearest(source, _presets())}",
             source=source,
@@ -130,16 +135,25 @@ def _find(source: str, column: str, split: str) -> Part:
 
 def _files_in(folder: Path, source: str) -> tuple[Path, ...]:
     """Every file of a known ending, by relative path; what is hidden, or in something hidden, is left out."""
-    inside = sorted(
-        path.relative_to(folder).parts for path in folder.rglob("*") if path.suffix.lower() in ENDINGS
-    )
-    files = [folder.joinpath(*parts) for parts in inside if not any(part.startswith(".") for part in parts)]
-    found = tuple(path for path in files if path.is_file())
+    inside: list[tuple[str, ...]] = []
+    try:
+        for place, folders, names in os.walk(folder, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            parts = Path(place).relative_to(folder).parts
+            shown = (name for name in names if not name.startswith("."))
+            inside += [(*parts, name) for name in shown if Path(name).suffix.lower() in ENDINGS]
+        found = tuple(path for path in (folder.joinpath(*each) for each in sorted(inside)) if path.is_file())
+    except OSError as error:
+        raise unreadable(Path(error.filename or folder), error) from None
     if not found:
         raise DataError(
             f"the folder has no text in it; files that end in {', '.join(ENDINGS)} are read", source=source
         )
     return found
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _hub_part(source: str, hub_id: str, column: str, split: str, revision: str | None, rows: int) -> Part:

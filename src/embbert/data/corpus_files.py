@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import json
 from typing import TYPE_CHECKING, Any
 
 from embbert.data.corpus_parquet import no_column, open_parquet, parquet_texts
-from embbert.data.decode import check_file
+from embbert.data.decode import check_file, unreadable
+from embbert.data.jsonl import parse_object
 from embbert.data.table import shorten
+from embbert.data.values import refuse_surrogates
 from embbert.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PLAIN = (".txt", ".md")
 ENDINGS = (*PLAIN, ".jsonl", ".parquet")
+_EXAMPLE = '{"text": "…"}'
 
 _WHOLE_BYTES = 1 << 20  # a text file up to this size is one document
 _DOCUMENT_BYTES = 100_000  # a larger one is cut into documents of about this size
@@ -33,7 +35,7 @@ def check_readable(path: Path, column: str) -> None:
     try:
         path.open("rb").close()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if path.suffix.lower() == ".parquet":
         open_parquet(path, column).close()
 
@@ -62,19 +64,22 @@ def read_documents(path: Path, column: str) -> Iterator[str]:
         else:
             yield from _plain(path)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def text_of(fields: Any, column: str, source: str, row: int) -> str | None:  # noqa: ANN401 - any mapping
     """The text in one row.
 
     Raises:
-        DataError: no such column, or it holds something else.
+        DataError: no such column, or it holds something else or half a character.
     """
     if column not in fields:
         raise no_column(column, list(fields), source, row)
     value: object = fields[column]
-    if value is None or isinstance(value, str):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        refuse_surrogates(value, source, column, row)
         return value
     raise DataError(
         f"column {column!r} holds {shorten(value)}, not text",
@@ -136,28 +141,6 @@ def _jsonl(path: Path, column: str) -> Iterator[str]:
             text = _decode(record, source, line, offset)
             offset += len(record)
             if text.strip():
-                value = text_of(_object(text, source, line), column, source, line)
+                value = text_of(parse_object(text, source, line, _EXAMPLE), column, source, line)
                 if value is not None:
                     yield value
-
-
-def _object(text: str, source: str, line: int) -> dict[str, object]:
-    try:
-        value: object = json.loads(text)
-        if isinstance(value, dict):
-            return value
-        fault = f"it holds {shorten(value, 40)}"
-    except (ValueError, RecursionError) as error:
-        fault = str(error)
-    raise DataError(
-        f"this line is no JSON object: {fault}",
-        source=source,
-        row=line,
-        remedy='Write one whole object per line, for example: {"text": "…"}',
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"cannot be read: {error.strerror or error}", source=str(path), remedy="Check its permissions."
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from embbert.data.table import nearest
+from embbert.data.table import listed, nearest
 from embbert.errors import DataError, MissingExtraError, reason
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def open_parquet(path: Path, column: str) -> Any:  # noqa: ANN401 - pyarrow has 
         raise MissingExtraError("reading Parquet", "train") from None
     try:
         file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        names = file.schema_arrow.names
+    except (pa.ArrowException, ValueError, OSError) as error:  # ValueError: a name that is no UTF-8
         raise _damaged(path, error) from None
-    names = file.schema_arrow.names
     if names.count(column) != 1:
         file.close()
         raise no_column(column, names, str(path), None)
@@ -81,7 +81,7 @@ def no_column(column: str, names: Iterable[str], source: str, row: int | None) -
     """The error about a column that is not there, with those that are."""
     known = list(names)
     return DataError(
-        f"there is no column {column!r}{nearest(column, known)}; it has {', '.join(known) or 'none'}",
+        f"there is no column {column!r}{nearest(column, known)}; it has {listed(known) or 'none'}",
         source=source,
         row=row,
         remedy="Name the column of the texts with --column COL.",

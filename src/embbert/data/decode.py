@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from shlex import quote
 
 from embbert.data.table import nearest
 from embbert.errors import DataError
@@ -27,7 +28,7 @@ def read_file(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     return decode(data, str(path))
 
 
@@ -49,7 +50,7 @@ def check_file(path: Path) -> None:
         else:
             fault = f"there is no folder {folder}"
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     raise DataError(fault, source=str(path), remedy="Check the path; it is relative to the current folder.")
 
 
@@ -86,8 +87,9 @@ def decode(data: bytes, source: str) -> str:
 
 
 def _iconv(encoding: str, source: str) -> str:
-    name = "FILE" if source == "stdin" else Path(source).name
-    return f"iconv -f {encoding} -t utf-8 {name} > utf8-{name}"
+    path = Path("FILE" if source == "stdin" else source)
+    made = path.with_name(f"utf8-{path.name}")
+    return f"iconv -f {encoding} -t utf-8 {quote(str(path))} > {quote(str(made))}"
 
 
 def _line(data: bytes, offset: int) -> int:
@@ -95,7 +97,8 @@ def _line(data: bytes, offset: int) -> int:
     return 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
+def unreadable(path: Path, error: OSError) -> DataError:
+    """The error about what the system refuses to read."""
     return DataError(
         f"cannot be read: {error.strerror or error}", source=str(path), remedy="Check its permissions."
     )

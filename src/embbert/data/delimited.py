@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from embbert.data.table import Table, refuse_duplicates, shorten
+from embbert.data.table import Table, listed, refuse_duplicates, shorten
 from embbert.errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read_delimited(content: str, source: str, delimiter: str) -> Table:
     for line, record in records:
         if len(record) != len(names):
             raise DataError(
-                f"this row has {_count(record)}, the header has {len(names)} ({', '.join(names)})",
+                f"this row has {_count(record)}, the header has {len(names)} ({listed(names)})",
                 source=source,
                 row=line,
                 remedy=f'Put double quotes around a field that holds a {_name(delimiter)}: "like this".',

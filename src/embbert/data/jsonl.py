@@ -7,6 +7,8 @@ import json
 from embbert.data.table import Table, shorten
 from embbert.errors import DataError
 
+_LABELLED = '{"text": "…", "label": "…"}'
+
 
 def read_jsonl(content: str, source: str) -> Table:
     """Rows of a JSONL text; its columns are the keys of all objects; blank lines are skipped.
@@ -22,7 +24,7 @@ def read_jsonl(content: str, source: str) -> Table:
     # Only \n ends a line: splitlines() would also cut at U+2028, which JSON strings may hold.
     for line, record in enumerate(content.split("\n"), start=1):
         if record.strip():
-            fields = _parse(record, source, line)
+            fields = parse_object(record, source, line)
             names.update(dict.fromkeys(fields))
             rows.append(line)
             objects.append(fields)
@@ -30,7 +32,7 @@ def read_jsonl(content: str, source: str) -> Table:
         raise DataError(
             "the file is empty",
             source=source,
-            remedy='Write one object per line, for example: {"text": "…", "label": "…"}',
+            remedy=f"Write one object per line, for example: {_LABELLED}",
         )
 
     def column(name: str) -> list[object]:
@@ -39,7 +41,19 @@ def read_jsonl(content: str, source: str) -> Table:
     return Table(source, tuple(names), rows, column)
 
 
-def _parse(record: str, source: str, line: int) -> dict[str, object]:
+def parse_object(record: str, source: str, line: int, example: str = _LABELLED) -> dict[str, object]:
+    """The object in one line.
+
+    Args:
+        record: the line.
+        source: for messages.
+        line: its number, from 1.
+        example: what a line looks like, for messages.
+
+    Raises:
+        DataError: it is no JSON object, or names a key twice.
+    """
+
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         fields = dict(pairs)
         if len(fields) != len(pairs):
@@ -65,7 +79,7 @@ def _parse(record: str, source: str, line: int) -> dict[str, object]:
             f"this line is not valid JSON: {fault}",
             source=source,
             row=line,
-            remedy='Write one whole object per line, for example: {"text": "…", "label": "…"}',
+            remedy=f"Write one whole object per line, for example: {example}",
         ) from None
     if not isinstance(value, dict):
         raise DataError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embbert.data.table import nearest
+from embbert.data.values import DECIMAL, NO_CLASS_REMEDY
 from embbert.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from embbert.data.examples import Examples
 
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 # Longer than any class number; int() refuses strings of some thousand digits.
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_SORTED_BY_VALUE = re.compile(r"[+-]?[0-9]{1,18}")
 _SHOWN = 10
 
 
@@ -26,16 +28,27 @@ def label_names(train: Examples) -> tuple[str, ...]:
     """The classes of the training rows, sorted: by value if all are integers, else by code point.
 
     Raises:
-        DataError: there is one class only, or the examples carry no class labels.
+        DataError: there is one class only, all are numbers and one is no integer, or the examples carry no
+            class labels.
     """
     names = set(_labels(train))
+    # A word among the labels makes "2.0" a name as well; numbers alone are scores.
+    if all(DECIMAL.fullmatch(name) for name in names):
+        for row, label in zip(train.rows, _labels(train), strict=True):
+            if not _INTEGER.fullmatch(label):
+                raise DataError(
+                    f"the label {label!r} is no class: a class is a word or a whole number",
+                    source=train.source,
+                    row=row,
+                    remedy=NO_CLASS_REMEDY,
+                )
     if len(names) < 2:
         raise DataError(
             f"all {len(train)} rows have the label {next(iter(names), '')!r}: one class only",
             source=train.source,
             remedy="Give rows of at least two classes, or name another label column with --label COL.",
         )
-    if all(_INTEGER.fullmatch(name) for name in names):
+    if all(_SORTED_BY_VALUE.fullmatch(name) for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
 

@@ -111,7 +111,10 @@ def _is_file(source: str) -> bool:
         return False
     path = Path(source)
     known = path.suffix.lower() in (*_READ, *_NOT_READ)
-    return known or _HUB_ID.fullmatch(source) is None or path.is_file()
+    try:
+        return known or _HUB_ID.fullmatch(source) is None or path.is_file()
+    except OSError:  # which is told when it is opened
+        return True
 
 
 def _read_home(split: str) -> Table:

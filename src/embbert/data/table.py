@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from embbert.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ def refuse_duplicates(names: Sequence[str], source: str, row: int | None = None)
     Raises:
         DataError: a name occurs twice.
     """
-    for index, name in enumerate(names):
-        if name and name in names[:index]:
+    seen: set[str] = set()
+    for name in names:
+        if name and name in seen:
             raise DataError(
                 f"two columns are called {name!r}", source=source, row=row, remedy="Rename one of them."
             )
+        seen.add(name)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -53,7 +58,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {match[0]!r}?)" if match else ""
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names as they appear in a message: the first 20, and how many more there are."""
+    shown = ", ".join(names[:_LISTED])
+    return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED:,} more"
+
+
 def shorten(value: object, limit: int = 60) -> str:
     """A value as it appears in a message: one line, cut at `limit` characters."""
-    shown = repr(value)
+    shown = str(value) if isinstance(value, Decimal) else repr(value)
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"

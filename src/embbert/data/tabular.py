@@ -21,8 +21,8 @@ def read_parquet(path: Path, source: str, *, hidden_label: int | None = None) ->
         hidden_label: see `Table`.
 
     Raises:
-        DataError: not there, not Parquet, damaged, no rows, two columns of one name, or text that is
-            not UTF-8.
+        DataError: not there, not Parquet, damaged, no rows, two columns of one name, or a name or
+            text that is not UTF-8.
         MissingExtraError: pyarrow is not installed.
     """
     check_file(path)
@@ -35,13 +35,13 @@ def read_parquet(path: Path, source: str, *, hidden_label: int | None = None) ->
         # Not read_table(path): that one reads columns out of folder names such as year=2024 as well.
         with pq.ParquetFile(path) as file:
             table = file.read()
-    except (pa.ArrowException, OSError) as error:
+        names = tuple(table.column_names)
+    except (pa.ArrowException, ValueError, OSError) as error:  # ValueError: a name that is no UTF-8
         raise DataError(
             f"is not a Parquet file, or a damaged one: {reason(error)}",
             source=str(path),
             remedy="Write or copy the file anew; a text file needs the ending .csv, .tsv or .jsonl.",
         ) from None
-    names = tuple(table.column_names)
     refuse_duplicates(names, source)
     if not table.num_rows:
         raise DataError("there are no rows", source=source, remedy="Add a row for each example.")

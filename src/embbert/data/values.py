@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ from embbert.errors import DataError
 if TYPE_CHECKING:
     from embbert.data.table import Table
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+
+NO_CLASS_REMEDY = "Give --regress to predict scores, or write the classes as words or whole numbers."
 
 
 def texts_of(table: Table, name: str) -> tuple[str, ...]:
@@ -28,7 +30,7 @@ def texts_of(table: Table, name: str) -> tuple[str, ...]:
     for row, value in zip(table.rows, table.column(name), strict=True):
         if isinstance(value, str) and value.strip():
             if not value.isascii():
-                _refuse_surrogates(value, table, name, row)
+                refuse_surrogates(value, table.source, name, row)
             texts.append(value)
         elif value is None or isinstance(value, str):
             fault = "has no text" if value is None else "holds an empty text"
@@ -52,15 +54,16 @@ def labels_of(table: Table, name: str) -> tuple[str, ...]:
     """The class names of a column: strings without outer blanks, integers in decimal, `true` and `false`.
 
     Raises:
-        DataError: a label is missing, empty, too long, hidden or of another kind, or all are numbers and one
-            is no integer.
+        DataError: a label is missing, empty, too long, hidden or of another kind, such as a number that is no
+            integer.
     """
     labels = []
-    for row, value in zip(table.rows, table.column(name), strict=True):
+    for row, cell in zip(table.rows, table.column(name), strict=True):
         label: str | None = None
+        value = _plain(cell) if isinstance(cell, Decimal) else cell
         if isinstance(value, str):
             label = value.strip()
-            _refuse_surrogates(label, table, name, row)
+            refuse_surrogates(label, table.source, name, row)
         elif isinstance(value, bool):
             label = str(value).lower()
         elif isinstance(value, int):
@@ -99,11 +102,6 @@ def labels_of(table: Table, name: str) -> tuple[str, ...]:
                 remedy="Choose a split whose labels are published.",
             )
         labels.append(label)
-    # A word among the labels makes "2.0" a name as well; numbers alone are scores.
-    if all(_DECIMAL.fullmatch(label) for label in labels):
-        for row, label in zip(table.rows, labels, strict=True):
-            if not _INTEGER.fullmatch(label):
-                raise _fraction(table, name, row, label)
     return tuple(labels)
 
 
@@ -153,10 +151,16 @@ def _number(value: object) -> float | None:
     if isinstance(value, str):
         spelled = value.strip()
         # float() alone would take 1_000 and digits of other scripts as well.
-        if not (_DECIMAL.fullmatch(spelled) or _NOT_FINITE.fullmatch(spelled)):
+        if not (DECIMAL.fullmatch(spelled) or _NOT_FINITE.fullmatch(spelled)):
             return None
         return float(spelled)
-    return value if isinstance(value, float) else None
+    return float(value) if isinstance(value, (float, Decimal)) else None
+
+
+def _plain(value: Decimal) -> int | float:
+    """The integer that a decimal of Parquet is, or a float that is none."""
+    whole = value.is_finite() and value == value.to_integral_value()
+    return int(value) if whole else float(value)
 
 
 def _fraction(table: Table, name: str, row: int, value: object) -> DataError:
@@ -164,22 +168,28 @@ def _fraction(table: Table, name: str, row: int, value: object) -> DataError:
         f"column {name!r} holds {shorten(value)}, and a class is a word or a whole number",
         source=table.source,
         row=row,
-        remedy="Give --regress to predict scores, or write the classes as words or whole numbers.",
+        remedy=NO_CLASS_REMEDY,
     )
 
 
-def _refuse_surrogates(value: str, table: Table, name: str, row: int) -> None:
+def refuse_surrogates(value: str, source: str, name: str, row: int) -> None:
+    """Refuse text that no UTF-8 can spell.
+
+    Raises:
+        DataError: half a surrogate pair; the message names the column and the row.
+    """
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise DataError(
             f"column {name!r} holds half a character (a lone surrogate, character {error.start + 1})",
-            source=table.source,
+            source=source,
             row=row,
             remedy=r"Write both halves of the \uXXXX escape, or delete the row.",
         ) from None
 
 
 def _kind(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    numbers = dict.fromkeys((int, float, Decimal), "a number")
+    names = {bool: "true or false", **numbers, list: "a list", dict: "an object"}
     return names.get(type(value), f"a {type(value).__name__}")

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as LibraryTokenizer
 from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 
-from embbert.errors import DataError, ModelError, UsageError
+from embbert.errors import DataError, ModelError, UsageError, reason
 from embbert.text.charset import Charset, in_charset
 from embbert.text.pipeline import (
     CLS,
@@ -235,9 +235,13 @@ def _library_tokenizer(
     vocab: dict[str, int], merges: Sequence[tuple[str, str]], boundary: Boundary
 ) -> LibraryTokenizer:
     options: dict[str, Any] = {"continuing_subword_prefix": prefix(boundary)} if prefix(boundary) else {}
-    library = LibraryTokenizer(
-        BPE(vocab=vocab, merges=list(merges), unk_token=SPECIAL_TOKENS[UNK], **options)
-    )
+    try:
+        model = BPE(vocab=vocab, merges=list(merges), unk_token=SPECIAL_TOKENS[UNK], **options)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise ValueError(reason(error)) from error  # the library has no class of its own for what is damaged
+    library = LibraryTokenizer(model)
     library.normalizer = NORMALIZER
     library.pre_tokenizer = PRE_TOKENIZER
     library.post_processor = TemplateProcessing(
@@ -266,6 +270,12 @@ def _read(content: Any) -> tuple[Learned, Boundary]:  # noqa: ANN401 - parsed JS
     merges = [(left, right) for left, right in model["merges"]]
     if not all(left in vocab and right in vocab for left, right in merges):
         raise ValueError("a merge joins tokens that do not exist")
+    # The library would cut the mark off whatever stands there, and dies if that is too short.
+    mark = prefix(boundary)
+    for left, right in merges:
+        special = left in SPECIAL_TOKENS or right in SPECIAL_TOKENS
+        if special or not right.startswith(mark) or len(right) == len(mark):
+            raise ValueError(f"a merge joins {left!r} and {right!r}, which cannot stand together")
     results = [left + right.removeprefix(prefix(boundary)) for left, right in merges]
     base = len(tokens) - len(merges)
     if tokens[base:] != results:

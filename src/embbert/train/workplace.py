@@ -6,11 +6,15 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from embbert.errors import UsageError
+from embbert.errors import ModelError, UsageError
+from embbert.store import FILES, check_target
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+
+UNFINISHED = frozenset({"checkpoint.pt", "checkpoint.pt.new", ".lock"})
+"""What a training that was interrupted leaves in its `.partial`."""
 
 
 def claim(place: Path, parts: Collection[str]) -> None:
@@ -21,11 +25,15 @@ def claim(place: Path, parts: Collection[str]) -> None:
         parts: names of the models that are made in it.
 
     Raises:
-        UsageError: it is a file, or holds something else.
+        UsageError: it is a file, holds something else, or cannot be read.
     """
-    if not place.exists():
-        return
-    foreign = [place] if not place.is_dir() else [file for file in place.iterdir() if not _ours(file, parts)]
+    try:
+        if not place.exists():
+            return
+        files = [place] if not place.is_dir() else place.iterdir()
+        foreign = [file for file in files if not _ours(file, parts)]
+    except OSError as error:
+        raise UsageError(f"{place} cannot be read: {error.strerror or error}") from error
     if foreign:
         raise UsageError(
             f"{min(foreign)} is in the way: parts of the model are made in {place}\n"
@@ -43,9 +51,26 @@ def clear(place: Path, parts: Collection[str]) -> None:
 
 
 def _ours(file: Path, parts: Collection[str]) -> bool:
-    """A part, its unfinished training, or what a crash left while it was saved."""
-    name = file.name
-    known = {*parts, *(f"{part}.partial" for part in parts)}
-    return file.is_dir() and (
-        name in known or any(name.startswith((f".{part}.new-", f".{part}.old-")) for part in parts)
-    )
+    """A part, its unfinished training, or what a crash left while it was saved; by what it holds as well."""
+    if file.is_symlink() or not file.is_dir():
+        return False
+    if file.name in {f"{part}.partial" for part in parts}:
+        return _holds_only(file, UNFINISHED)
+    if any(file.name.startswith(f".{part}.new-") for part in parts):
+        return _holds_only(file, FILES)
+    if file.name in parts or any(file.name.startswith(f".{part}.old-") for part in parts):
+        return _is_model(file)
+    return False
+
+
+def _holds_only(folder: Path, names: Collection[str]) -> bool:
+    return all(item.name in names and item.is_file() for item in folder.iterdir())
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether it is a model folder and nothing else, or empty."""
+    try:
+        check_target(folder, overwrite=True)
+    except (ModelError, UsageError):
+        return False
+    return _holds_only(folder, FILES)

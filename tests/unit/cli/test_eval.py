@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
+import folders
 from embbert.cli.eval import confusion
 from embbert.cli.inference import Predictor
 from embbert.data import Examples
-from embbert.store import load_model
+from embbert.store import load_model, save_model
 
 ROWS = [("lights on", "lights"), ("play music", "music"), ("is it cold", "weather"), ("stop", "music")]
 
@@ -117,3 +118,13 @@ def test_each_label_says_how_often_it_is_found_and_what_it_is_taken_for(capsys):
     assert lines[6] == ["[c3]", "14", "0.43", "1.00", "[c7]", "4,", "[c9]", "2,", "[c5]", "1"]
     assert lines[7] == ["[c4]", "0", "–", "–"]
     assert lines[10] == ["[c7]", "6", "1.00", "0.60"]
+
+
+def test_labels_that_look_like_scores_are_those_of_the_model(cli, tmp_path):
+    save_model(tmp_path / "m", **{**folders.parts(), "labels": ("1.0", "2.0", "beta")})
+    (tmp_path / "a.csv").write_text("text,label\nlights on,1.0\nplay music,2.0\n")
+    done = cli("eval", tmp_path / "m", tmp_path / "a.csv", "--json")
+    assert (done.code, json.loads(done.out)["examples"]) == (0, 2)
+    (tmp_path / "b.csv").write_text("text,label\nlights on,1.0\nplay music,2\n")
+    done = cli("eval", tmp_path / "m", tmp_path / "b.csv")
+    assert (done.code, "row 3: the model was not trained on the label '2'" in done.err) == (3, True)

@@ -103,6 +103,10 @@ def test_texts_and_pairs_must_match_the_model(cli, model, pair_model):
     assert (done.code, "reads single texts" in done.err) == (2, True)
     done = cli("predict", pair_model, "a", "b", "--pair-text", "c")
     assert (done.code, "2 texts need as many --pair-text" in done.err) == (2, True)
+    for path in (model, pair_model):
+        done = cli("predict", path, "--pair-text", "b", stdin=b"a\tb\n")
+        assert (done.code, done.out) == (2, "")
+        assert "--pair-text needs a TEXT for each; on standard input a tab separates the two" in done.err
     done = cli("predict", pair_model, stdin=b"a\tb\nno tab\n")
     assert (done.code, "stdin, row 2: no tab" in done.err) == (3, True)
 
@@ -117,6 +121,13 @@ def test_regression_answers_a_number(cli, regress_model):
 def test_a_folder_that_is_no_model_is_refused(cli, tmp_path):
     done = cli("predict", tmp_path / "none", "x")
     assert (done.code, "is not a model folder" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize("text", ["what is 2**3 really", "turn the lights on " * 20])
+def test_a_text_in_the_place_of_the_model_is_refused(cli, text):
+    done = cli("predict", text)
+    assert done.code == 3
+    assert "is not a model folder" in done.err or "cannot be read: File name too long" in done.err
 
 
 def test_what_runs_in_float_only_says_so_and_answers_with_float(cli, tmp_path):

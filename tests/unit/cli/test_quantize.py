@@ -3,9 +3,10 @@
 import numpy as np
 
 import folders
+from embbert.data import read_examples
 from embbert.quant.build import quantize
 from embbert.quant.plan_io import load_plan, plan_to_arrays
-from embbert.store import load_model
+from embbert.store import load_model, save_model
 
 
 def write_texts(path):
@@ -29,7 +30,8 @@ def test_everything_else_stays_but_the_former_integer_metrics(cli, tmp_path):
     folder = folders.small_folder(tmp_path / "m")
     assert cli("quantize", folder.path, "--calibrate", write_texts(tmp_path / "texts.csv")).code == 0
     again = load_model(folder.path)
-    assert again.metrics == {"float": {"accuracy": 0.75}, "seed": 3}
+    assert (again.metrics["float"], again.metrics["seed"]) == ({"accuracy": 0.75}, 3)
+    assert "int8" not in again.metrics
     assert (again.config, again.labels, again.task) == (folder.config, folder.labels, folder.task)
     weights = again.weights()
     assert all(np.array_equal(value, weights[name]) for name, value in folder.weights().items())
@@ -46,3 +48,37 @@ def test_a_failure_keeps_the_folder_as_it_was(cli, tmp_path):
     assert cli("quantize", path, "--calibrate", pairs, "--pair", "a", "b").code == 2
     assert cli("quantize", path).code == 2
     assert {item.name: item.read_bytes() for item in path.iterdir()} == before
+
+
+def test_the_card_says_what_the_ranges_come_from(cli, tmp_path):
+    parts = folders.parts()
+    alone = {"embbert": {"float": {"accuracy": 0.25}, "int8": {"accuracy": 0.125}}}
+    parts["metrics"] |= {
+        "protocol": {"calibration_rows": 777, "seed": 3},
+        "both": {"share": 0.5, "alone": alone, "shares": [{"share": 0.5}]},
+    }
+    save_model(tmp_path / "m", **parts)
+    texts = write_texts(tmp_path / "texts.csv")
+    assert cli("quantize", tmp_path / "m", "--calibrate", texts).code == 0
+    examples = read_examples(str(texts), labelled=False)
+    assert load_model(tmp_path / "m").metrics == {
+        "float": {"accuracy": 0.75},
+        "seed": 3,
+        "protocol": {"calibration_rows": 5, "seed": 3},
+        "both": {
+            "share": 0.5,
+            "alone": {"embbert": {"float": {"accuracy": 0.25}}},
+            "shares": [{"share": 0.5}],
+        },
+        "calibrated_on": {
+            "source": str(texts),
+            "role": "calibration",
+            "rows": 5,
+            "fingerprint": examples.fingerprint(),
+        },
+    }
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "calibration_rows: 5\n" in card
+    assert f"source: {texts}\n" in card
+    assert "777" not in card
+    assert "0.125" not in card

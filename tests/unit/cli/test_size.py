@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import joints
+import linears
 from embbert import boards, footprint
 from embbert.config import preset
 from embbert.emit.tokenizer_c import tokenizer_bytes
@@ -223,3 +224,23 @@ def test_ngrams_beside_tokens_are_counted(cli, tmp_path):
     assert result["deployed"]["constants"]["head.weigh"] == 3 * known + 2 * 4 * 3
     assert result["deployed"]["arena"]["ids"] == 2 * (9 + 12) + 6
     assert result["tokenizer_bytes"]["unicode"] == tables_of(folder.tokenizer).bytes
+
+
+def test_of_a_linear_model_ngrams_are_counted_and_no_time_is_estimated(cli, tmp_path):
+    """It looks for n-grams, and hardly multiplies."""
+    folder = linears.linear_folder(tmp_path / "m")
+    units = f"{folder.config.max_length} n-grams of a text"
+    done = cli("size", folder.path)
+    assert f", {units}\n" in done.out
+    assert f" at {units}." in done.out
+    done = cli("size", folder.path, "--board", "nucleo-f446re")
+    assert (done.code, "No estimate of time and energy" in done.out) == (0, True)
+    assert " ms" not in done.out
+    assert f"with at most {units} fits nucleo-f446re." in done.out
+    result = json.loads(cli("size", folder.path, "--board", "nucleo-f446re", "--json").out)
+    assert result["board"]["estimates"] == []
+
+
+def test_a_name_that_is_too_long_is_refused(cli):
+    done = cli("size", "x" * 300)
+    assert (done.code, "cannot be read: File name too long" in done.err) == (3, True)

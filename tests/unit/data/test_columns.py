@@ -145,3 +145,37 @@ def test_what_cannot_be_told_is_refused_with_the_columns_and_the_option(names, a
 def test_contradictions_are_usage_errors(asked, fault):
     with pytest.raises(UsageError, match=fault):
         choose("a", "b", "c", asked=asked)
+
+
+def test_of_names_that_differ_in_case_the_one_in_small_letters_is_meant():
+    for names in (("text", "Text", "label"), ("Text", "text", "TEXT", "label")):
+        assert choose(*names) == Choice("text", None, "label")
+    for names in (("text", "label", "Label"), ("text", "LABEL", "label")):
+        assert choose(*names) == Choice("text", None, "label")
+    assert choose("premise", "Premise", "hypothesis", "label") == Choice("premise", "hypothesis", "label")
+
+
+@pytest.mark.parametrize(
+    ("names", "option"),
+    [
+        (("Text", "TEXT", "label"), "--text COL"),
+        (("Text", "TEXT"), "--text COL"),
+        (("Tweet", "TWEET", "label"), "--text COL"),
+        (("Text", "TEXT", "review", "label"), "--text COL"),
+        (("Premise", "PREMISE", "hypothesis", "tweet", "label"), "--pair COL COL"),
+        (("text", "Label", "LABEL"), "--label COL"),
+        (("text", "Intent", "INTENT"), "--label COL"),
+    ],
+)
+def test_names_that_differ_in_case_and_are_alike_otherwise_are_refused(names, option):
+    values = {name: [str(row % (2 + index)) for row in range(12)] for index, name in enumerate(names)}
+    values[names[0]] = [f"row {row}" for row in range(12)]
+    with pytest.raises(DataError, match="cannot tell which column holds the") as caught:
+        choose_columns(table(*names, values=values), BY_NAME, "classify", labelled=True)
+    assert option in caught.value.remedy
+
+
+def test_of_many_columns_some_are_listed():
+    with pytest.raises(DataError, match=r"columns: 'a0', .*'a19' and 19,980 more\n") as caught:
+        choose(*(f"a{number}" for number in range(20_000)))
+    assert len(str(caught.value)) < 400

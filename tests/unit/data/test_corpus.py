@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tracemalloc
 from pathlib import Path
@@ -109,9 +110,11 @@ def test_lines_of_jsonl_are_documents(put):
         ('{"text": 3}', "column 'text' holds 3, not text"),
         ('{"texts": "a", "id": 1}', "there is no column 'text' (did you mean 'texts'?); it has texts, id"),
         ("{}", "there is no column 'text'; it has none"),
-        ('["a"]', "this line is no JSON object: it holds ['a']"),
-        ("{'text': 1}", "this line is no JSON object: Expecting property name"),
-        ("[" * 100_000, "this line is no JSON object: "),
+        ('["a"]', "this line holds ['a'], not an object"),
+        ("{'text': 1}", "this line is not valid JSON: Expecting property name"),
+        ("[" * 100_000, "this line is not valid JSON: it is nested too deeply"),
+        ('{"text": "a", "text": "b"}', "the key 'text' occurs twice"),
+        (r'{"text": "a\ud800"}', "column 'text' holds half a character (a lone surrogate, character 2)"),
         (b'{"text": "\xe9"}', "the text is not UTF-8: byte 0xE9 at byte offset 24"),
     ],
 )
@@ -138,6 +141,12 @@ def test_parquet_that_cannot_be_read_is_refused_before_anything_is_read(put, tmp
     assert f"{wrong}: there is no column 'test' (did you mean 'text'?); it has text, texts" in opening(
         wrong, "test"
     )
+    many = parquet(tmp_path / "many.parquet", **{f"c{number}": [1] for number in range(500)})
+    assert opening(many).partition("\n")[0].endswith(", c19 and 480 more")
+    named = tmp_path / "named.parquet"
+    pq.write_table(pa.table({"text": ["a"], "caf_": ["x"]}), named, store_schema=False)
+    named.write_bytes(named.read_bytes().replace(b"caf_", b"caf\xe9"))
+    assert opening(str(named)).startswith(f"{named}: is not a Parquet file, or a damaged one: 'utf-8' codec")
     damaged = put("damaged.parquet", b"PAR1 not really")
     assert opening(damaged).startswith(f"{damaged}: is not a Parquet file, or a damaged one: ")
 
@@ -208,6 +217,32 @@ def test_an_unreadable_file_is_refused(put, monkeypatch):
     for read in (corpus.fingerprint, lambda: list(corpus.documents())):
         with pytest.raises(DataError, match="cannot be read: Permission denied"):
             read()
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(put, tmp_path, monkeypatch):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    put("a.txt", "x")
+    listed = os.scandir
+
+    closed: list[str] = []
+
+    def denied(path):
+        if Path(path).name in (*closed, ".hidden"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert documents(str(tmp_path)) == ["x"]
+    for place in (tmp_path / "inner", tmp_path):
+        closed.append(place.name)
+        told = f"{place}: cannot be read: Permission denied\n  Check its permissions."
+        assert opening(str(tmp_path)) == told
+
+
+def test_a_source_that_cannot_be_looked_at_is_refused():
+    name = "a" * 300
+    assert opening(name) == f"{name}: cannot be read: File name too long\n  Check its permissions."
 
 
 # --- fingerprints

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from time import perf_counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -125,3 +126,14 @@ def test_a_file_is_not_touched(put):
     read_examples(path)
     after = os.stat(path)  # noqa: PTH116
     assert (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+
+
+def test_a_header_of_many_columns_is_read_in_time_and_listed_in_part(refused):
+    header = ",".join(f"c{number}" for number in range(100_000))
+    begun = perf_counter()
+    message = refused("a.csv", f"{header}\n1,2\n", row=2)
+    assert perf_counter() - begun < 5
+    assert "this row has 2 fields, the header has 100000 (c0, c1, " in message
+    assert ", c19 and 99,980 more)" in message
+    assert len(message) < 400
+    assert "two columns are called 'c7'" in refused("a.csv", f"{header},c7\n", row=1)

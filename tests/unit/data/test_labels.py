@@ -35,6 +35,23 @@ def test_one_class_only_is_refused():
         label_names(labelled("x", "x", "x"))
 
 
+@pytest.mark.parametrize("value", ["4.5", "3.0", "1e3", "-.5"])
+def test_decimal_numbers_are_scores_unless_a_word_is_among_them(value):
+    assert label_names(labelled("1", value, "v2")) == tuple(sorted(("1", value, "v2")))
+    for rest in (("2", value), (value,)):
+        with pytest.raises(DataError) as caught:
+            label_names(labelled("1", value, *rest))
+        assert str(caught.value).startswith(
+            f"a.csv, row 3: the label {value!r} is no class: a class is a word or a whole number\n"
+            "  Give --regress to predict scores"
+        )
+
+
+def test_rows_to_measure_on_may_have_the_decimal_classes_alone():
+    names = label_names(labelled("1.0", "2.0", "beta"))
+    assert encode_targets(labelled("2.0", "1.0"), names).tolist() == [1, 0]
+
+
 @given(st.lists(st.sampled_from("abcde"), min_size=2).filter(lambda labels: len(set(labels)) > 1))
 def test_numbers_are_positions_among_the_names(labels):
     examples = labelled(*labels)

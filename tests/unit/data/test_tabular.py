@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +38,7 @@ def refusal(path: str, **options) -> str:
         (pa.array([0, 2**64 - 1], pa.uint64()), ("0", "18446744073709551615")),
         (pa.array([True, False]), ("true", "false")),
         (pa.array([1.0, 3.0]), ("1", "3")),
+        (pa.array([Decimal("-1.00"), Decimal(3)]), ("-1", "3")),
     ],
 )
 def test_labels_of_every_type_are_read(parquet, labels, names):
@@ -44,7 +46,7 @@ def test_labels_of_every_type_are_read(parquet, labels, names):
     assert (examples.texts, examples.targets, examples.rows) == ((" a\n", "é"), names, (1, 2))
 
 
-@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.int64()])
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.int64(), pa.decimal128(5, 2)])
 def test_scores_of_every_type_are_read(parquet, kind):
     path = parquet(sentence1=["a", "b"], sentence2=["c", "d"], label=pa.array([4, 0], kind))
     examples = read_examples(path, task="regress")
@@ -60,6 +62,8 @@ def test_scores_of_every_type_are_read(parquet, kind):
         (["a", "b"], ["x", None], "classify", ", row 2: column 'label' has no label"),
         (["a", "b"], [1.0, None], "classify", ", row 2: column 'label' has no label"),
         (["a", "b"], [1.0, 2.5], "classify", ", row 2: column 'label' holds 2.5, and a class is"),
+        (["a", "b"], [Decimal(1), Decimal("2.5")], "classify", ", row 2: column 'label' holds 2.5, and"),
+        ([Decimal(1)], ["x"], "classify", ", row 1: column 'text' holds a number (1), not text"),
         (["a", "b"], [[1], [2]], "classify", ", row 1: column 'label' holds a list ([1]), not a label"),
         (["a", "b"], [1.0, float("nan")], "regress", ", row 2: the target in column 'label' is NaN"),
         (["a", "b"], [1.0, None], "regress", ", row 2: column 'label' has no target"),
@@ -75,6 +79,19 @@ def test_texts_that_are_not_utf8_are_refused_with_their_row(parquet):
     texts = pa.array([b"a", b"\xff"]).view(pa.string())
     message = refusal(parquet(text=texts, label=["x", "y"]))
     assert message.startswith(", row 2: column 'text' cannot be read: 'utf-8' codec can't decode byte 0xff")
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a"], "caf_": ["x"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"caf_", b"caf\xe9"))
+    assert refusal(str(path)).startswith(
+        ": is not a Parquet file, or a damaged one: 'utf-8' codec can't decode"
+    )
+
+
+def test_names_that_differ_in_case_are_told_apart(parquet):
+    assert read_examples(parquet(text=["a"], Text=["b"], label=["x"])).texts == ("a",)
 
 
 @pytest.mark.parametrize("content", [b"", b"text,label\na,x\n", b"PAR1" + b"\0" * 50 + b"PAR1"])

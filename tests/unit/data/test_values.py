@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,10 +46,9 @@ def test_whole_floats_are_integers_only_where_the_source_writes_integers_so():
 
 
 @pytest.mark.parametrize("value", ["4.5", "3.0", "1e3", "-.5"])
-def test_decimal_strings_are_scores_unless_a_word_is_among_them(value):
+def test_decimal_strings_are_kept_for_whoever_knows_the_other_classes(value):
     assert labels_of(column("1", value, "v2"), "c") == ("1", value, "v2")
-    row, message, _ = fault(labels_of, column("1", value, "2"))
-    assert (row, f"holds {value!r}, and a class" in message) == (6, True)
+    assert labels_of(column("1", value, "2"), "c") == ("1", value, "2")
 
 
 @pytest.mark.parametrize("missing", ["", "  ", None, float("nan")])
@@ -114,3 +115,17 @@ def test_labels_that_no_program_can_hold_are_refused(label, what):
     assert (row, f"holds a label with {what}" in message) == (6, True)
     assert "short name" in remedy
     assert labels_of(column("x", "ä" * 500), "c") == ("x", "ä" * 500)
+
+
+def test_decimals_are_numbers():
+    assert scores_of(column(Decimal("2.50"), Decimal(-3)), "c") == (2.5, -3.0)
+    assert labels_of(column(Decimal("2.00"), Decimal(10**37), Decimal("1E+2")), "c") == (
+        "2",
+        str(10**37),
+        "100",
+    )
+    row, message, remedy = fault(labels_of, column(Decimal(1), Decimal("2.5")))
+    assert (row, "holds 2.5, and a class is a word or a whole number" in message) == (6, True)
+    assert remedy.startswith("Give --regress")
+    assert "has no label" in fault(labels_of, column(Decimal("NaN")))[1]
+    assert "and a class" in fault(labels_of, column(Decimal("Infinity")))[1]

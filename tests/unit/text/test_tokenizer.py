@@ -132,6 +132,7 @@ def damaged(**changes: object) -> str:
     return json.dumps({**content, **changes})
 
 
+TEXT = MARKED.to_json()
 VOCAB = json.loads(MARKED.to_json())["model"]["vocab"]
 MERGES = json.loads(MARKED.to_json())["model"]["merges"]
 ADDED = {"id": 4, "content": "[SEP]", "single_word": False, "lstrip": False, "rstrip": False}
@@ -154,6 +155,9 @@ ADDED = {"id": 4, "content": "[SEP]", "single_word": False, "lstrip": False, "rs
         (damaged(model={"merges": MERGES[::-1]}), "results of its merges"),
         (damaged(model={"merges": [["zz", "t"], *MERGES[1:]]}), "do not exist"),
         (damaged(model={"merges": 7}), "int"),
+        (damaged(model={"merges": [["t", "u"], *MERGES[1:]]}), "'t' and 'u', which cannot stand together"),
+        (damaged(model={"merges": [["[SEP]", "##n"], *MERGES[1:]]}), "'##n', which cannot stand together"),
+        (damaged(model={"merges": [["t", "[SEP]"], *MERGES[1:]]}), "which cannot stand together"),
         (damaged(model={"byte_fallback": True}), "settings"),
         (damaged(model={"dropout": 0.1}), "settings"),
         (damaged(normalizer=None), "settings"),
@@ -167,6 +171,36 @@ def test_what_is_not_ours_is_refused(text, reason, tmp_path):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=r"tokenizer\.json: not a tokenizer"):
         Tokenizer.load(path)
+
+
+@BOTH
+@given(data=st.data())
+def test_any_merges_make_the_same_tokenizer_or_are_refused(tokenizer, data):
+    """With the tokens that they would make, so that nothing else is wrong."""
+    content = json.loads(tokenizer.to_json())
+    merges, base = content["model"]["merges"], tokenizer.tokens[: -len(tokenizer.merges)]
+    known = st.sampled_from([*tokenizer.tokens, "", "#", "##", "é", "##é"])
+    for _ in range(data.draw(st.integers(1, 3))):
+        side = data.draw(st.integers(0, 1))
+        data.draw(st.sampled_from(merges))[side] = data.draw(known)
+    made = [left + right.removeprefix("##" * (tokenizer is MARKED)) for left, right in merges]
+    tokens = dict.fromkeys([*base, *made])
+    content["model"]["vocab"] = {token: index for index, token in enumerate(tokens)}
+    try:
+        found = Tokenizer.from_json(json.dumps(content))
+    except ModelError:
+        return
+    assert found.tokens == tuple(tokens)
+    assert json.loads(found.to_json()) == content
+
+
+def test_what_the_library_refuses_is_refused(monkeypatch):
+    def refuse(**_):
+        raise Exception("Error while initializing BPE: Token `x` out of vocabulary")
+
+    monkeypatch.setattr("embbert.text.tokenizer.BPE", refuse)
+    with pytest.raises(ModelError, match=r"not a tokenizer of embbert \(Error while initializing BPE"):
+        Tokenizer.from_json(TEXT)
 
 
 def test_unreadable_files_are_refused(tmp_path):

@@ -296,7 +296,7 @@ def test_what_a_crash_left_is_thrown_away(corpus, cache):
 def test_a_failure_leaves_nothing_behind(corpus, cache, tmp_path):
     text = corpus(TEXTS)
     (tmp_path / "corpus.jsonl").write_text('{"text": "a"}\n{')
-    with pytest.raises(DataError, match="row 2: this line is no JSON object"):
+    with pytest.raises(DataError, match="row 2: this line is not valid JSON"):
         shard_corpus(text, MARKED, cache, say=silent)
     assert [path for path in cache.iterdir() if path.is_dir()] == []
 
@@ -390,6 +390,24 @@ def test_a_single_document_is_cut_where_a_sentence_starts(wanted, cut):
     assert whole(validation)[0] == list(range(cut, 30))
 
 
+@pytest.mark.parametrize(
+    ("wanted", "cut"),
+    [
+        (4, 35),  # where a sentence starts: the document would be more than twice as much
+        (14, 25),
+        (15, 10),  # twice as much is not too much
+        (31, 5),  # no document starts early enough
+    ],
+)
+def test_of_a_long_last_document_only_the_end_is_held_out(wanted, cut):
+    stream = made_of([10], [12], [-18])
+    for flags, starts in zip(stream.flags, ([0, 5], [0, 5, 10], [3, 8, 13]), strict=True):
+        flags[starts] |= SENTENCE
+    training, validation = hold_out(stream, wanted)
+    assert whole(training)[0] == list(range(cut))
+    assert whole(validation)[0] == list(range(cut, 40))
+
+
 @pytest.mark.parametrize("wanted", [26, 30, 31, 1000])
 def test_a_corpus_too_small_for_both_is_refused(wanted):
     with pytest.raises(DataError, match=rf"it has 30 tokens in 5 documents, .* at least {wanted:,} tokens"):
@@ -415,7 +433,6 @@ def test_a_sample_is_in_order_fits_and_follows_the_seed(corpus):
 def test_a_small_corpus_is_taken_whole_and_a_long_document_too(corpus):
     assert list(sample_texts(corpus(TEXTS))) == TEXTS
     assert list(sample_texts(corpus(["x" * 100]), 10)) == ["x" * 100]
-    assert list(sample_texts(corpus(["\ud800"]), 10)) == ["\ud800"]  # no UTF-8, but a tokenizer drops it
     assert list(sample_texts(corpus([]))) == []
 
 
