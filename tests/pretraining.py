@@ -44,6 +44,13 @@ def stream(tokens: int = 6000, seed: int = 0) -> Stream:
     return Stream([values[:cut], values[cut:]], [flags[:cut], flags[cut:]])
 
 
+def of_one_document(text: Stream) -> Stream:
+    """The same, with no document starting but the first."""
+    flags = [marks & ~np.uint8(DOCUMENT) for marks in text.flags]
+    flags[0][0] |= DOCUMENT
+    return Stream(text.tokens, flags)
+
+
 def model(**changes: Any) -> EmbbertConfig:
     fields = {"vocab_size": VOCAB_SIZE, "max_length": 64, "kernel_size": 4, "residual": True}
     return factory.small_config(**{**fields, **changes})

@@ -24,7 +24,8 @@ _Group = list[int]
 def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[list[int], list[int]]:
     """Split positions (from 0) into training and validation ones, stratified and the same every time.
 
-    Rows with the same text (and second text) stay together, so that no validation text is trained on.
+    Rows with the same text (and second text) stay together, so that no validation text is trained on as it
+    stands. Texts that only a tokenizer makes alike, as "Turn on" and "turn on", are different texts here.
     A stratum is a class or, for scores, one of up to ten bins of equal size along the sorted scores; a
     repeated text belongs to the class of its first row. The strata share round(fraction · n), halves up,
     validation rows by largest remainder; then each stratum of at least two different texts gives at least

@@ -18,6 +18,7 @@ from embbert.train.join import join
 from embbert.train.keep import keep
 from embbert.train.linear import LinearRequest, train_linear
 from embbert.train.metrics import score_name
+from embbert.train.ngram_model import TooFewNgramsError
 from embbert.train.prepare import Request
 from embbert.train.processes import accelerator
 from embbert.train.progress import say
@@ -81,7 +82,8 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
 
     Raises:
         UsageError: not even a linear model fits the budget, or a place or combination that cannot work.
-        DataError: rows that cannot be trained on or measured.
+        DataError: rows that cannot be trained on or measured, or texts with too few n-grams where no EmbBERT
+            fits.
     """
     check_target(request.out, overwrite=request.overwrite)
     place = request.out.with_name(request.out.name + ".auto")
@@ -91,8 +93,13 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
     tried: dict[str, dict[str, Any]] = {}
     how_trained(accelerator(), request.precision)  # refused now rather than after the first model
     fitting = embbert_within(request)
+    too_few: TooFewNgramsError | None = None
     if leads:
-        tried["linear"] = train_linear(_linear(request, place / "linear"))
+        try:
+            tried["linear"] = train_linear(_linear(request, place / "linear"))
+        except TooFewNgramsError as error:
+            too_few = error
+            say(f"{error}; there is no linear model")
     if fitting is not None:
         embbert = _embbert(request, place / "embbert", *fitting)
         if finished(embbert) is None:
@@ -103,6 +110,8 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
         say(f"no EmbBERT fits {request.budget:,} bytes")
     if not leads:
         return {}
+    if too_few is not None and not tried:
+        raise too_few
     scores = {name: float(metrics["validation"][score]) for name, metrics in tried.items()}
     sizes = {name: folder_bytes(load_model(place / name)).total for name in tried}
     kept = max(scores, key=lambda name: (scores[name], -sizes[name]))

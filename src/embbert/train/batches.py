@@ -85,6 +85,6 @@ class Buckets(Sampler[list[int]]):
             yield batches[index]
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed of its own for every epoch of every run."""
-    return (seed * 1_000_003 + epoch) % 2**63
+def epoch_seed(seed: int, epoch: int, process: int = 0) -> int:
+    """A seed of its own for every epoch of every run, in every process."""
+    return (seed * 1_000_003 + epoch + process * 2**40) % 2**63

@@ -59,8 +59,8 @@ def train_both(request: BothRequest) -> dict[str, Any]:
 
     Returns:
         What `metrics.json` holds; `both` says what each of the two scored alone, and with which share the
-        n-grams count. A share of 0 is EmbBERT alone: it was best, or no bytes were left. Empty in every
-        process but the first of a distributed training.
+        n-grams count. A share of 0 is EmbBERT alone: it was best, no bytes were left, or the texts have too
+        few n-grams. Empty in every process but the first of a distributed training.
 
     Raises:
         UsageError: EmbBERT leaves no room for n-grams at any length, or a place or combination that cannot
@@ -103,10 +103,11 @@ def _fitting(request: BothRequest) -> BackboneConfig:
     lengths = shorter(model.max_length) if request.shorten else [model.max_length]
     found = longest(sized, lengths, rows.outputs, tables, request.budget - ROOM)
     if found is None:
+        also = "" if request.shorten else "\n  or a smaller --max-length, or leave it out"
         least = model_bytes(replace(sized, max_length=lengths[-1]), rows.outputs, tables).total
         raise UsageError(
             f"{request.budget:,} bytes are too few: with {lengths[-1]} tokens per text {model.architecture} "
             f"takes {least:,}, and n-grams take {ROOM:,} at least\n"
-            "  give a larger --budget, a smaller --preset with --base none, or --arch linear"
+            f"  give a larger --budget, a smaller --preset with --base none, or --arch linear{also}"
         )
     return replace(model, max_length=found.max_length)

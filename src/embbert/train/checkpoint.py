@@ -14,18 +14,23 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from embbert.errors import ModelError, UsageError, reason
+from embbert.files import flush_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 FORMAT = 1
+
+UNSAID = {"processes": 1}
+"""Settings that a checkpoint need not name, as those of former versions do not: then they are these."""
+
 DAMAGE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 """What reading a damaged file can raise."""
 
 
 def write_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Replace the checkpoint at `path`; its folder is created.
+    """Replace the checkpoint at `path` and bring it to the disk; its folder is created.
 
     Args:
         path: the file.
@@ -42,7 +47,11 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str
             torch.save({"format": FORMAT, "settings": dict(settings), "state": dict(state)}, file)
             file.flush()
             os.fsync(file.fileno())
+        new = not path.exists()
         beside.replace(path)
+        flush_folder(path.parent)
+        if new:  # so its folder may be, too
+            flush_folder(path.parent.parent)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -60,16 +69,17 @@ def read_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
         stored = torch.load(path, map_location="cpu", weights_only=True)
         if stored["format"] != FORMAT:
             raise ValueError(f"it has format {stored['format']!r}, not {FORMAT}")
-        former, state = dict(stored["settings"]), dict(stored["state"])
+        former, state = {**UNSAID, **stored["settings"]}, dict(stored["state"])
     except DAMAGE as error:
         raise ModelError(
             f"{path} cannot be resumed from ({reason(error)})\n  add --restart to train from the beginning"
         ) from error
-    for name in sorted(former.keys() | settings.keys()):
-        if former.get(name) != settings.get(name):
+    asked = {**UNSAID, **settings}
+    for name in sorted(former.keys() | asked.keys()):
+        if former.get(name) != asked.get(name):
             raise UsageError(
                 f"{path.parent} holds an unfinished training with {name} {_short(former.get(name))}, "
-                f"not {_short(settings.get(name))}\n"
+                f"not {_short(asked.get(name))}\n"
                 "  give the same arguments to finish it, or --restart to discard it"
             )
     return state

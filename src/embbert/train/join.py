@@ -23,7 +23,7 @@ from embbert.train.budget import joint_bytes, model_bytes, most_ngrams
 from embbert.train.evaluate import NGRAMS, stored_logits
 from embbert.train.linear_fit import loss
 from embbert.train.metrics import measure, score_name
-from embbert.train.ngram_model import Counted, Parted, learn
+from embbert.train.ngram_model import Counted, Parted, TooFewNgramsError, learn
 from embbert.train.progress import say
 from embbert.train.schedule import Rank
 from embbert.train.targets import targets_of
@@ -55,7 +55,7 @@ def join(folder: ModelFolder, request: Request, budget: int) -> dict[str, Any]:
 
     Returns:
         What `metrics.json` holds. If `both` says that the share is 0, nothing was saved: the model is best
-        alone, or no bytes are left.
+        alone, no bytes are left, or the texts have too few n-grams.
 
     Raises:
         ModelError: the model has n-grams already, or its files are damaged.
@@ -65,12 +65,17 @@ def join(folder: ModelFolder, request: Request, budget: int) -> dict[str, Any]:
     rows = Parted.of(request.train, request.config.validation_fraction, request.config.seed)
     counted = Counted.of(rows, characters=tokens.alphabet)
     most = _most(counted, config, tables_of(tokens).bytes, budget)
+    alone = {**folder.metrics, "both": {"share": 0.0, "budget": budget}}
     if most is None:
         say(f"{budget:,} bytes leave none for n-grams")
-        return {**folder.metrics, "both": {"share": 0.0, "budget": budget}}
-    found = learn(
-        counted, most, score=request.config.score, class_weights=request.config.class_weights, say=say
-    ).tightened(rows.training)
+        return alone
+    try:
+        found = learn(
+            counted, most, score=request.config.score, class_weights=request.config.class_weights, say=say
+        ).tightened(rows.training)
+    except TooFewNgramsError as error:
+        say(f"{error}; none are added")
+        return alone
     score = score_name(rows.task, request.config.score)
     ids = tokens.encode_batch(rows.validation.texts, rows.validation.pairs, max_length=config.max_length)
     ranks = ranked(

@@ -78,6 +78,7 @@ def train_linear(request: LinearRequest) -> dict[str, Any]:
     Raises:
         UsageError: a place or combination that cannot work, or a budget that is too small.
         DataError: rows that cannot be trained on or measured.
+        TooFewNgramsError: texts with too few n-grams for a model.
         MissingExtraError: scikit-learn is not installed.
     """
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embbert.train.budget import FEWEST
 from embbert.train.metrics import measure
 from embbert.train.schedule import Rank
 
@@ -118,8 +119,8 @@ def choose(
     """
     best: Chosen | None = None
     best_rank: Rank | None = None
-    # Where no word comes in two texts, as among names, stretches of characters are all there is.
-    kinds = (False, True) if counts.words.any() else (True,)
+    # Where hardly any word comes in two texts, as among names, words alone would make no model.
+    kinds = (False, True) if counts.words.sum() >= FEWEST else (True,)
     for characters, contrast in product(kinds, (False, True) if goal.task == "classify" else (False,)):
         order = _importance(counts, targets, goal, Setting(characters, contrast, RANKING))[:most]
         kept = np.sort(order)

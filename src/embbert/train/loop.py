@@ -123,7 +123,7 @@ class _Run:
         number, config = len(self.history) + 1, self.job.config
         # Seeded by the epoch's number, so that a resumed run needs no generator's state; each process drops
         # other tokens and units.
-        torch.manual_seed(epoch_seed(config.seed, number) + self.accelerator.process_index)
+        torch.manual_seed(epoch_seed(config.seed, number, self.accelerator.process_index))
         self.batches.set_epoch(number)
         if reporter is not None:
             reporter.begin(number, len(self.loader))

@@ -31,6 +31,10 @@ SMALLEST, LONGEST, STEP = 64, 2048, 64
 """Of the most n-grams per text, if nothing else is said: twice as many as a training text has."""
 
 
+class TooFewNgramsError(DataError):
+    """The texts have fewer n-grams than a model must know."""
+
+
 @dataclass(frozen=True)
 class Parted:
     """Rows to learn from, and rows held out of them.
@@ -160,7 +164,7 @@ def learn(
 
     Raises:
         UsageError: the task has no such metric.
-        DataError: the texts have too few n-grams.
+        TooFewNgramsError: the texts have fewer than `FEWEST`.
     """
     rows, counts, characters = counted.rows, counted.counts, counted.characters
     say(
@@ -178,7 +182,7 @@ def learn(
     best = spelled(counts.hashes[chosen.columns], rows.training, characters)
     tokenizer = NgramTokenizer.of_best(best, most, characters)
     if tokenizer.vocab_size < FEWEST:
-        raise DataError(f"the texts have {tokenizer.vocab_size} n-grams; {FEWEST} are the fewest")
+        raise TooFewNgramsError(f"the texts have {tokenizer.vocab_size} n-grams; {FEWEST} are the fewest")
     config = LinearConfig(vocab_size=tokenizer.vocab_size, max_length=counted.max_length)
     training = rows.training
     ids = tokenizer.encode_batch(training.texts, training.pairs, max_length=config.max_length)

@@ -77,7 +77,7 @@ def _pretrain(
             job,
             meter,
             checkpoint=checkpoint,
-            settings={**_settings(request, tokenizer, job), "precision": how["precision"]},
+            settings=_settings(request, tokenizer, job) | how,
             save_seconds=request.save_seconds,
             precision=request.precision,
             compiled=request.compiled,

@@ -8,7 +8,7 @@ import torch
 import folders
 from embbert.config import TrainConfig
 from embbert.data import Examples
-from embbert.errors import UsageError
+from embbert.errors import DataError, UsageError
 from embbert.store import load_model, save_model
 from embbert.text.tables import tables_of
 from embbert.train import auto
@@ -131,6 +131,23 @@ def test_without_room_for_embbert_the_linear_model_is_alone(tmp_path, trained, c
     assert not trained
     assert metrics["auto"]["accuracy"].keys() == {"linear"}
     assert "no EmbBERT fits 24,576 bytes" in capsys.readouterr().err
+
+
+FEW = Examples(("a a", "b b", "a", "b"), None, ("x", "y", "x", "y"), (1, 2, 3, 4), "x.csv", "classify")
+
+
+def test_a_linear_model_that_cannot_be_made_is_left_out(tmp_path, trained, capsys):
+    metrics = train_auto(asked(tmp_path, train=FEW))
+    assert metrics["auto"]["accuracy"] == {"embbert": 0.5}
+    assert load_model(tmp_path / "m").config.architecture == "embbert"
+    assert "6 are the fewest; there is no linear model" in capsys.readouterr().err
+    assert not (tmp_path / "m.auto").exists()
+
+
+def test_without_any_model_that_can_be_made_it_is_said_why(tmp_path, trained):
+    with pytest.raises(DataError, match="6 are the fewest"):
+        train_auto(asked(tmp_path, train=FEW, budget=24 << 10))
+    assert not trained
 
 
 def test_an_embbert_that_turns_out_too_large_is_not_kept(tmp_path, trained, monkeypatch, capsys):

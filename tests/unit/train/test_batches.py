@@ -1,5 +1,7 @@
 """Every row once per epoch, in batches of like lengths, in an order that only seed and epoch decide."""
 
+from itertools import product
+
 import numpy as np
 import torch
 from hypothesis import given
@@ -55,3 +57,10 @@ def test_rows_become_padded_tensors():
 def test_seeds_do_not_meet_each_other():
     seeds = {epoch_seed(seed, epoch) for seed in range(100) for epoch in range(100)}
     assert len(seeds) == 100 * 100
+
+
+def test_seeds_of_processes_meet_neither_those_of_other_epochs_nor_of_other_processes():
+    every = product(range(9), range(99), range(9))
+    assert len({epoch_seed(seed, epoch, process) for seed, epoch, process in every}) == 9 * 99 * 9
+    assert epoch_seed(5, 7, 0) == epoch_seed(5, 7)
+    assert all(0 <= epoch_seed(2**62, 10**6, process) < 2**63 for process in (0, 1, 4095))

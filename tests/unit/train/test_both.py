@@ -135,8 +135,11 @@ def test_the_longest_length_that_leaves_room_is_taken(tmp_path, quick):
     for shorten, length in ((True, 32), (False, 64)):
         least = model_bytes(base.fitted(length), 3, tables).total + ROOM
         few = dataclasses.replace(request, budget=least - 1, shorten=shorten)
-        with pytest.raises(UsageError, match=f"{least - 1:,} bytes are too few: with {length} tokens"):
+        with pytest.raises(
+            UsageError, match=f"{least - 1:,} bytes are too few: with {length} tokens"
+        ) as told:
             train_both(few)
+        assert ("a smaller --max-length, or leave it out" in str(told.value)) == (not shorten)
     assert len(quick) == 3
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embbert.errors import ModelError, UsageError
+from embbert.train import checkpoint as module
 from embbert.train.checkpoint import discard_checkpoint, read_checkpoint, write_checkpoint
 
 SETTINGS = {"seed": 1, "data": "a" * 64}
@@ -22,6 +23,16 @@ def test_what_was_written_is_read(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["checkpoint.pt"]
 
 
+def test_the_names_of_a_new_file_and_of_its_folder_are_brought_to_the_disk(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "m.partial" / "checkpoint.pt", []
+    monkeypatch.setattr(module, "flush_folder", lambda folder: flushed.append((folder, path.exists())))
+    path.parent.mkdir()  # as by the lock
+    write_checkpoint(path, SETTINGS, {})
+    assert flushed == [(path.parent, True), (tmp_path, True)]
+    write_checkpoint(path, SETTINGS, {})
+    assert flushed[2:] == [(path.parent, True)]
+
+
 def test_other_settings_are_refused_by_name(tmp_path):
     path = tmp_path / "checkpoint.pt"
     write_checkpoint(path, SETTINGS, {})
@@ -29,6 +40,17 @@ def test_other_settings_are_refused_by_name(tmp_path):
         read_checkpoint(path, {**SETTINGS, "seed": 2})
     with pytest.raises(UsageError, match="seed 1, not None"):
         read_checkpoint(path, {"data": SETTINGS["data"]})
+
+
+def test_another_number_of_processes_is_refused_and_one_is_what_is_not_said(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, SETTINGS, {})
+    assert read_checkpoint(path, {**SETTINGS, "processes": 1}) == {}
+    with pytest.raises(UsageError, match="processes 1, not 2"):
+        read_checkpoint(path, {**SETTINGS, "processes": 2})
+    write_checkpoint(path, {**SETTINGS, "processes": 2}, {})
+    with pytest.raises(UsageError, match="processes 2, not 1"):
+        read_checkpoint(path, SETTINGS)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"nonsense", None])

@@ -240,3 +240,9 @@ def test_help_loads_no_torch():
     assert done.returncode == 0, done.stderr
     assert "--residual" in done.stdout
     assert "--base" in done.stdout
+
+
+def test_standard_input_cannot_be_two_things(tmp_path, asked, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)  # nothing is read
+    assert run(["train", "-", "--test", "-", "-o", str(tmp_path / "m")]) == 2
+    assert "rows to learn from and --test cannot both be standard input (-)" in capsys.readouterr().err

@@ -123,6 +123,16 @@ def test_without_bytes_for_any_the_model_stays_as_it_is(tmp_path, capsys):
     assert "leave none for n-grams" in capsys.readouterr().err
 
 
+def test_with_too_few_ngrams_the_model_stays_as_it_is(tmp_path, capsys):
+    alone = plain(tmp_path / "m")
+    unknown = tuple("αβγδζηθκλμνξ")  # one n-gram to this alphabet, whatever they are
+    train = rows(unknown, LABELS * 4)
+    metrics = join(alone, asked(tmp_path, alone, train=train), folder_bytes(alone).total + 3000)
+    assert metrics == {**alone.metrics, "both": {"share": 0.0, "budget": metrics["both"]["budget"]}}
+    assert not (tmp_path / "joint").exists()
+    assert "6 are the fewest; none are added" in capsys.readouterr().err
+
+
 def test_ngrams_that_are_of_no_use_are_left_out(tmp_path, monkeypatch):
     alone = plain(tmp_path / "m")
     monkeypatch.setattr(module, "best_share", lambda *_: 0.0)

@@ -96,6 +96,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert not equal(first.weights, fit(job(config=replace(QUICK, seed=1))).weights)
 
 
+def test_a_process_drops_other_tokens_in_every_epoch_than_any_other(monkeypatch):
+    seeds, plain = [], torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: seeds.append(seed) or plain(seed))
+    for process in range(3):
+        monkeypatch.setattr("accelerate.Accelerator.process_index", process)
+        fit(job())
+    drawn = [seed for seed in seeds if seed != QUICK.seed]  # which the weights begin with, in all alike
+    assert len(drawn) == len(set(drawn)) == 3 * 3
+
+
 @pytest.mark.parametrize("stop_after", [1, 20, 40])
 def test_a_resumed_run_gives_the_bits_of_an_uninterrupted_one(tmp_path, stop_after):
     checkpoint = tmp_path / "m.partial" / "checkpoint.pt"

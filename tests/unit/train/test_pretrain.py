@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 
 import pytest
+import torch
 
 from embbert.bases import load_base
 from embbert.config import EmbbertConfig, PretrainConfig
@@ -140,6 +141,21 @@ def test_an_interrupted_run_is_finished_by_the_same_request(ask, stop, tmp_path,
     pretrain(ask(resume=True))
     assert "resumed at 896 tokens" in capsys.readouterr().err
     assert contents(tmp_path / "b") == contents(tmp_path / "straight")
+
+
+def test_another_number_of_processes_does_not_go_on(ask, stop, tmp_path, monkeypatch):
+    stop(7, kill)
+    with pytest.raises(Killed):
+        pretrain(ask(save_seconds=0.0))
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "how_trained", lambda *_: {"precision": "float32", "processes": 2})
+        with pytest.raises(UsageError, match=r"b\.partial holds .* processes 1, not 2"):
+            pretrain(ask())
+    checkpoint = tmp_path / "b.partial/checkpoint.pt"
+    stored = torch.load(checkpoint, weights_only=True)
+    del stored["settings"]["processes"]  # as in checkpoints of former versions
+    torch.save(stored, checkpoint)
+    pretrain(ask(resume=True))
 
 
 def test_there_must_be_something_to_resume_if_that_is_asked(ask, tmp_path):

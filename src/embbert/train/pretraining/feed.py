@@ -57,16 +57,26 @@ class Feed:
 
     Raises:
         UsageError: rows longer than the model's, or fewer rows per batch than processes.
-        DataError: too little text for a batch or a measurement.
+        DataError: too little text for a batch or a measurement, or a single document for pairs.
+
+    Attributes:
+        tells_apart: whether the held-out pairs are of both kinds; only then does their accuracy say anything.
     """
 
     def __init__(self, job: PretrainJob, rank: int, processes: int) -> None:
         config = job.config
         self.config, self.rank, self.processes = config, rank, processes
         rows = check_rows(config, job.model, processes)
+        if config.pairs and sum(map(len, job.training.document_starts)) < 2:
+            raise DataError(
+                "the training text is one document, and no pairs of texts from two can be made of it",
+                remedy="give text in several files or rows, each a document, or leave --pairs out",
+            )
         self.short, *others = (Batches(job.training, _packing(job, length), rows[length]) for length in rows)
         self.long = others[0] if others else self.short
         self.held_out = _held_out(job)
+        kinds = {kind for part in self.held_out if part.other is not None for kind in part.other.tolist()}
+        self.tells_apart = len(kinds) > 1
 
     def tokens(self, done: float) -> int:
         """How many tokens the step at this progress trains on, over all processes."""

@@ -20,8 +20,8 @@ def hold_out(stream: Stream, tokens: int) -> tuple[Stream, Stream]:
 
     Args:
         stream: begins with a document.
-        tokens: the least that is taken. Where that leaves no whole document for training, the cut is where
-            a sentence starts.
+        tokens: the least that is taken. Where whole documents would be more than twice as much, or leave
+            none for training, the cut is where a sentence starts.
 
     Returns:
         Training and validation.
@@ -32,12 +32,12 @@ def hold_out(stream: Stream, tokens: int) -> tuple[Stream, Stream]:
     bases = np.cumsum([0, *map(len, stream.tokens)])
     starts = np.concatenate([base + at for base, at in zip(bases, stream.document_starts, strict=False)])
     cut = int(starts[starts <= len(stream) - tokens].max(initial=0))
-    if not cut:
+    if not cut or len(stream) - cut > 2 * tokens:
         sentences = [
             base + np.flatnonzero(flags & SENTENCE) for base, flags in zip(bases, stream.flags, strict=False)
         ]
         inner = np.concatenate(sentences)
-        cut = int(inner[inner <= len(stream) - tokens].max(initial=0))
+        cut = int(inner[inner <= len(stream) - tokens].max(initial=cut))
     if not cut:
         raise DataError(
             f"the corpus is too small: it has {len(stream):,} tokens in {len(starts):,} documents, of which "

@@ -25,7 +25,7 @@ class PretrainJob:
         model: the shape.
         config: how to train.
         training: tokens to learn from.
-        validation: tokens to measure on: documents of their own, or the end of the only one.
+        validation: tokens to measure on: documents of their own, or the end of a long one.
         start: weights to start from, by the names of a base folder, or None.
     """
 
@@ -48,7 +48,8 @@ class Point:
         loss: running mean of the training loss (all objectives), in nats.
         validation_loss: masked-language-model loss on the held-out text with fixed masks, in nats.
         accuracy: share of the hidden held-out tokens that were found.
-        pair_accuracy: share of held-out pairs judged rightly, or None without pairs.
+        pair_accuracy: share of held-out pairs judged rightly; None without pairs, or where all are of one
+            kind.
     """
 
     step: int

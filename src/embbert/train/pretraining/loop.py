@@ -147,6 +147,14 @@ class _Run:
                     self.history.append(self._measure())
                     meter.point(self.history[-1])
             save()
+            # Ctrl-C may have come in the last step or measurement.
+            if self._any_asked(interruption.asked):
+                raise KeyboardInterrupt
+
+    def _any_asked(self, asked: bool) -> bool:
+        """Whether any process is asked to stop."""
+        told = torch.tensor([float(asked)], device=self.accelerator.device)
+        return float(self.accelerator.reduce(told, reduction="sum")) > 0.0
 
     def _gradients(self, asked: bool) -> tuple[float, bool]:
         """Those of the next step; its loss, and whether any process is asked to stop."""
@@ -206,7 +214,6 @@ class _Run:
         plain.train()
         mlm, _, correct, paired = torch.stack(values).mean(0).tolist()
         self._check(mlm, "the validation loss")
-        config = self.job.config
         return Point(
             self.step,
             self.tokens,
@@ -215,7 +222,7 @@ class _Run:
             self.loss,
             mlm,
             correct,
-            paired if config.pairs else None,
+            paired if self.feed.tells_apart else None,
         )
 
     def _autocast(self) -> Any:  # noqa: ANN401 - torch's context manager is untyped

@@ -94,6 +94,8 @@ class Meter(Voice):
         ]
         if point.pair_accuracy is not None:
             parts.insert(-1, f"pairs {100 * point.pair_accuracy:.1f} %")
+        elif self._config.pairs:
+            parts.insert(-1, "pairs –")
         self.say("  ".join(parts))
         if self._writer is not None:
             values = {

@@ -8,7 +8,7 @@ import torch
 
 from embbert.errors import DataError, UsageError
 from embbert.train.pretraining.feed import Feed, check_rows
-from pretraining import QUICK, job, stream
+from pretraining import QUICK, job, of_one_document, stream
 
 
 def equal(one, other):
@@ -72,6 +72,20 @@ def test_little_validation_text_is_used_as_it_is():
     nothing = replace(job(), validation=stream(20, seed=3))
     with pytest.raises(DataError, match=r"(?s)the validation text has 20 tokens, too few for one row of 32"):
         Feed(nothing, 0, 1)
+
+
+def test_pairs_of_one_document_are_refused():
+    one = replace(job(replace(QUICK, pairs=True)), training=of_one_document(stream()))
+    with pytest.raises(DataError, match=r"(?s)one document.*no pairs.*leave --pairs out"):
+        Feed(one, 0, 1)
+    Feed(replace(one, config=QUICK), 0, 1)
+
+
+def test_pairs_to_measure_on_may_be_of_one_kind():
+    pairs = job(replace(QUICK, pairs=True))
+    assert Feed(pairs, 0, 1).tells_apart
+    assert not Feed(replace(pairs, validation=of_one_document(pairs.validation)), 0, 1).tells_apart
+    assert not Feed(job(), 0, 1).tells_apart
 
 
 def test_too_little_text_for_a_batch_is_refused():

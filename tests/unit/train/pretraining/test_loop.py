@@ -17,7 +17,7 @@ from embbert.train.pretraining.feed import Feed
 from embbert.train.pretraining.loop import POINTS, pretrain_model
 from embbert.train.pretraining.weights import load_start
 from embbert.train.speed import can_compile, has_bf16
-from pretraining import QUICK, Killed, Recorder, job, kill
+from pretraining import QUICK, Killed, Recorder, job, kill, of_one_document
 
 CPU = torch.device("cpu")
 
@@ -52,6 +52,12 @@ def test_it_learns(pairs):
     assert last.tokens == 256 * last.step >= 16_000
     assert last.learning_rate < 0.05 * config.learning_rate
     assert all(point.learning_rate <= config.learning_rate for point in trained.history)
+
+
+def test_pairs_of_one_kind_say_nothing_of_how_well_they_are_told_apart():
+    what = job(replace(QUICK, pairs=True))
+    trained = train(replace(what, validation=of_one_document(what.validation)))
+    assert {point.pair_accuracy for point in trained.history} == {None}
 
 
 def test_the_measured_loss_is_that_of_the_weights_that_are_given_back():
@@ -109,6 +115,33 @@ def test_ctrl_c_saves_what_was_reached(tmp_path):
     recorder = Recorder()
     assert same(train(job(HARD), recorder, checkpoint=checkpoint), train(job(HARD)))
     assert recorder.steps == 11
+
+
+def test_ctrl_c_in_the_last_step_is_not_lost(tmp_path):
+    checkpoint = tmp_path / "checkpoint.pt"
+    interrupt = Recorder(16, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        train(job(HARD), interrupt, checkpoint=checkpoint)
+    assert len(interrupt.points) == 16  # the last one too
+    assert read_checkpoint(checkpoint, {})["step"] == 16
+    recorder = Recorder()
+    assert same(train(job(HARD), recorder, checkpoint=checkpoint), train(job(HARD)))
+    assert recorder.steps == 0
+
+
+def test_ctrl_c_in_the_last_step_of_any_process_stops_all(monkeypatch):
+    """Processes exchange a number behind the last step, too."""
+    told = []
+
+    def reduce(self, values, reduction="sum"):
+        told.append(values)
+        return values if values.numel() == 2 else values + 1.0  # another process was asked
+
+    monkeypatch.setattr("accelerate.Accelerator.reduce", reduce)
+    with pytest.raises(KeyboardInterrupt):
+        train(job())
+    assert [values.numel() for values in told] == [2] * 16 + [1]
+    assert not told[-1].any()
 
 
 def test_nothing_is_saved_sooner_than_asked(tmp_path):

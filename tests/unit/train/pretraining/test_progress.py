@@ -1,5 +1,7 @@
 """What people see of a pre-training, and what TensorBoard gets."""
 
+from dataclasses import replace
+
 import pytest
 
 from embbert.errors import MissingExtraError
@@ -25,6 +27,13 @@ def test_a_measurement_is_one_line_on_stderr(capsys):
     )
     assert "perplexity 485165195.4" in pairs  # the largest that is told
     assert "  pairs 75.0 %  250,000 tokens/s" in pairs
+
+
+def test_pairs_that_cannot_be_judged_are_a_dash(capsys):
+    meter = Meter()
+    with meter.over(replace(QUICK, pairs=True), 0, 0.0):
+        meter.point(POINT)
+    assert "  pairs –  0 tokens/s" in capsys.readouterr().err
 
 
 def test_others_than_the_first_process_are_quiet(capsys, tmp_path):
