@@ -29,7 +29,7 @@ device-demo: $(VENV)/.installed ## classify texts on an emulated Cortex-M4, over
 	$(MAKE) -C examples/bare-metal run MODEL=$(abspath $(DEMO))/c BUILD=$(abspath $(DEMO))/bare-metal
 
 test: lint ## everything: lint, types, all tests
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 unit: $(VENV)/.installed-dev ## the quick tests
 	$(BIN)/python -m pytest tests/unit -m "not slow" -q

@@ -82,6 +82,10 @@ class DataError(EmbbertError):
         self.remedy = remedy
 
 
+class TooFewNgramsError(DataError):
+    """Texts with fewer n-grams than a linear model must know."""
+
+
 class ModelError(EmbbertError):
     """A model folder, tokenizer or plan that is damaged, incomplete or cannot be represented."""
 

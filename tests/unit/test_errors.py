@@ -13,6 +13,7 @@ from embbert import errors
         (errors.MissingExtraError("training", "train"), 2),
         (errors.ToolMissingError("gcc", "apt-get install gcc"), 2),
         (errors.DataError("x"), 3),
+        (errors.TooFewNgramsError("x"), 3),
         (errors.ModelError("x"), 3),
     ],
 )
@@ -32,6 +33,7 @@ def test_no_class_of_the_tree_is_untested():
         "MissingExtraError",
         "ToolMissingError",
         "DataError",
+        "TooFewNgramsError",
         "ModelError",
     }
 

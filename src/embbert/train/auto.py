@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from embbert.bases import SCRATCH, load_base
 from embbert.config import SCRATCH_LEARNING_RATE, preset
 from embbert.data import label_names
+from embbert.errors import TooFewNgramsError
 from embbert.store import check_target, load_model
 from embbert.text.tables import tables_of
 from embbert.train.both import ROOM
@@ -18,7 +19,6 @@ from embbert.train.join import join
 from embbert.train.keep import keep
 from embbert.train.linear import LinearRequest, train_linear
 from embbert.train.metrics import score_name
-from embbert.train.ngram_model import TooFewNgramsError
 from embbert.train.prepare import Request
 from embbert.train.processes import accelerator
 from embbert.train.progress import say

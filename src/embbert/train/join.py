@@ -10,7 +10,7 @@ import numpy as np
 
 from embbert.config import BackboneConfig
 from embbert.config.model import LARGEST, MAX_NGRAMS
-from embbert.errors import ModelError
+from embbert.errors import ModelError, TooFewNgramsError
 from embbert.quant.build import quantize
 from embbert.quant.calibrate import calibration_rows
 from embbert.quant.plan_io import plan_to_arrays
@@ -23,7 +23,7 @@ from embbert.train.budget import joint_bytes, model_bytes, most_ngrams
 from embbert.train.evaluate import NGRAMS, stored_logits
 from embbert.train.linear_fit import loss
 from embbert.train.metrics import measure, score_name
-from embbert.train.ngram_model import Counted, Parted, TooFewNgramsError, learn
+from embbert.train.ngram_model import Counted, Parted, learn
 from embbert.train.progress import say
 from embbert.train.schedule import Rank
 from embbert.train.targets import targets_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from embbert.config import LinearConfig
 from embbert.data import label_names, split_validation
-from embbert.errors import DataError
+from embbert.errors import TooFewNgramsError
 from embbert.text import NgramTokenizer
 from embbert.text.ngrams import learn_alphabet
 from embbert.train import linear_fit
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 SMALLEST, LONGEST, STEP = 64, 2048, 64
 """Of the most n-grams per text, if nothing else is said: twice as many as a training text has."""
-
-
-class TooFewNgramsError(DataError):
-    """The texts have fewer n-grams than a model must know."""
 
 
 @dataclass(frozen=True)
