@@ -117,6 +117,22 @@ def _mode(path: Path) -> int | None:
         return None
 
 
+def held_by(path: Path) -> list[str] | None:
+    """Names of what is in the folder at `path`, sorted, of none yet if there is none; None if it is a file.
+
+    Raises:
+        UsageError: no folder can be made there, or it cannot be listed.
+    """
+    try:
+        mode = _mode(path)
+        _check_writable(path)
+        if mode is None:
+            return []
+        return sorted(item.name for item in path.iterdir()) if S_ISDIR(mode) else None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made: {error.strerror or error}; choose another place") from error
+
+
 def check_place(
     path: Path,
     kind: str,
@@ -142,16 +158,10 @@ def check_place(
     """
     if path.name in ("", ".."):
         raise UsageError(f"{path} is no name of a folder; name the {kind} folder to make, such as {kind}/")
-    try:
-        there = _mode(path) is not None
-        held = sorted(item.name for item in path.iterdir()) if path.is_dir() else None
-        marked = (path / marker).is_file()
-        _check_writable(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be made: {error.strerror or error}; choose another place") from error
-    if not there or held == []:
+    held = held_by(path)
+    if held == []:
         return
-    if held is None or not marked:
+    if held is None or not (path / marker).is_file():
         raise UsageError(f"{path} exists and is not a {kind} folder; choose another place")
     foreign = [name for name in held if name not in names]
     if foreign:

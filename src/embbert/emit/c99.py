@@ -29,7 +29,7 @@ from embbert.emit.render import (
 )
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
-from embbert.files import json_bytes, replace_folder
+from embbert.files import held_by, json_bytes, replace_folder
 from embbert.footprint import SMALLEST_LENGTH
 from embbert.quant import spec
 from embbert.text.charset import CHARSETS, Charset
@@ -234,9 +234,10 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     """Refuse a place that an export must not replace.
 
     Raises:
-        UsageError: something stands at `out` that is no export, or an export while `overwrite` is off.
+        UsageError: something stands at `out` that is no export, or an export while `overwrite` is off, or
+            nothing can be made there.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if held_by(out) == []:
         return
     names = _files_of_export(out)
     if names is None:

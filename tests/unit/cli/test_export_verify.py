@@ -235,3 +235,20 @@ def test_export_carries_weights_and_tables_as_asked(model, tmp_path, capsys):
     assert not (out / "door_self_test.c").exists()
     assert run([*command, "--overwrite", "--weights", "stone"]) == 2
     assert "there are: constants, blob" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("file.csv/c", "file.csv is not a folder; choose another place"),
+        ("x" * 300, "cannot be made: File name too long; choose another place"),
+    ],
+)
+def test_a_place_that_no_export_can_have_is_a_slip(model, tmp_path, monkeypatch, capsys, place, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.csv").touch()
+    assert run(["export", "c", model, "-o", place]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "Traceback" not in err
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "file.csv"}
