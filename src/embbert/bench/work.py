@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from embbert.boards.estimate import CORES
+from embbert.boards.estimate import CORES, UNCOUNTED
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 INTEGER = "int8"
 """The precision of what runs as integer C."""
-
-UNCOUNTED = ("linear",)
-"""Architectures whose instructions do not follow from the ratio: they hash more than they multiply."""
 
 
 def kernels(core: str) -> Kernels:

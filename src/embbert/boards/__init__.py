@@ -4,12 +4,13 @@
 export states; time and energy are estimates by formula and are always called that.
 """
 
-from embbert.boards.estimate import CORES, Estimate, Kernels, estimate, supply
+from embbert.boards.estimate import CORES, UNCOUNTED, Estimate, Kernels, estimate, supply
 from embbert.boards.fit import Need, lacking, longest, needs
 from embbert.boards.known import Board, Figure, boards, find, sources
 
 __all__ = [
     "CORES",
+    "UNCOUNTED",
     "Board",
     "Estimate",
     "Figure",

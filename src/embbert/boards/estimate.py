@@ -49,6 +49,9 @@ CORES = {
 }
 """The kernel set of each core. `docs/kernels.md` has the counts."""
 
+UNCOUNTED = ("linear",)
+"""Architectures whose instructions do not follow from the ratio: they hash more than they multiply."""
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -66,7 +66,8 @@ def _size(
     deployed = footprint.deployed(config, outputs, max_length)
     macs = {n: footprint.macs(config, outputs, n) for n in size_board.token_counts(deployed.max_length)}
     tables = _tokenizer(model, config)
-    units = NGRAMS if isinstance(config, LinearConfig) else "tokens"
+    linear = isinstance(config, LinearConfig)
+    units = NGRAMS if linear else "tokens"
     report = None
     if target is not None:
         report = size_board.board_report(target, config, deployed, tables, known)
@@ -75,9 +76,7 @@ def _size(
     elif report is not None:
         size_board.print_report(report)
     else:
-        holds = (
-            f"{config.vocab_size:,} n-grams" if units == NGRAMS else f"{config.parameter_count:,} parameters"
-        )
+        holds = f"{config.vocab_size:,} n-grams" if linear else f"{config.parameter_count:,} parameters"
         if isinstance(config, BackboneConfig) and config.ngrams:
             holds += f", {config.ngrams:,} n-grams ({config.max_ngrams:,} of a text at most)"
         _print_tables(model, holds, units, paper, deployed, macs, tables)

@@ -54,8 +54,7 @@ def board_report(
         tables: bytes of the tokenizer's tables by charset; empty if there is no tokenizer yet.
         known: names of the classes and whether texts come in pairs, as `boards.needs` takes them.
     """
-    from embbert.boards import CORES, estimate, lacking, longest, needs, supply
-    from embbert.config import LinearConfig
+    from embbert.boards import CORES, UNCOUNTED, estimate, lacking, longest, needs, supply
 
     classes, length = deployed.classes, deployed.max_length
     tokenizer = tables.get("unicode")
@@ -63,8 +62,7 @@ def board_report(
     missing = lacking(need, board)
     fits_at = longest(board, config, classes, tokenizer=tokenizer, **known)
     latin_at = longest(board, config, classes, tokenizer=tables["latin"], **known) if tables else None
-    # A linear model hardly multiplies: it looks for n-grams, which no formula here counts.
-    counted = () if isinstance(config, LinearConfig) else token_counts(length)
+    counted = () if config.architecture in UNCOUNTED else token_counts(length)
     return {
         **_describe(board),
         "fits": not missing,

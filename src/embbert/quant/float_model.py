@@ -93,10 +93,12 @@ def run(
     tokens = np.asarray(ids, dtype=np.int64)
     store: dict[str, Float] = {}
     for stage in drawn.stages:
+        # What the integer model computes; here are all rows, which is simpler.
+        computed = slice(1) if stage.rows == "first" else slice(None)
         for step in stage.steps:
-            store[step.out] = _apply(step, store, weights, tokens, observe, first=stage.rows == "first")
+            store[step.out] = _apply(step, store, weights, tokens, observe, computed)
             if observe is not None and step.seen:
-                observe(step.seen, store[step.out][_computed(first=stage.rows == "first")])
+                observe(step.seen, store[step.out][computed])
     logits: Float = store["logits"][0]
     return logits
 
@@ -107,8 +109,7 @@ def _apply(
     weights: Mapping[str, Float],
     tokens: NDArray[np.int64],
     observe: Observe | None,
-    *,
-    first: bool,
+    computed: slice,
 ) -> Float:
     if isinstance(step, steps.Embed):
         return _embed(step, weights, tokens)
@@ -129,7 +130,7 @@ def _apply(
     if isinstance(step, steps.Conv):
         inner = _conv(step, store[step.source], weights)
         if observe is not None:
-            observe(step.inner, inner[_computed(first=first)])
+            observe(step.inner, inner[computed])
         return FUNCTIONS[step.function](inner)
     if isinstance(step, steps.Add | steps.Rescale):
         adds = isinstance(step, steps.Add) or step.accumulate
@@ -137,7 +138,7 @@ def _apply(
     if isinstance(step, steps.LookUp):
         return FUNCTIONS[step.function](store[step.source])
     if isinstance(step, steps.Pool):
-        rows = store[step.source][_computed(first=first)]
+        rows = store[step.source][computed]
         pooled = np.sqrt((rows * rows).mean(axis=0)) if step.rms else rows.mean(axis=0)
         return np.asarray(pooled[None], dtype=np.float32)
     if isinstance(step, steps.Bag):
@@ -147,11 +148,6 @@ def _apply(
         share = share + weights[f"{step.weight}.bias"] if step.bias else share
         return np.asarray(share[None], dtype=np.float32)
     raise AssertionError(f"nothing computes {type(step).__name__}")
-
-
-def _computed(*, first: bool) -> slice:
-    """The rows that the integer model computes of a stage; all are here, which is simpler."""
-    return slice(1) if first else slice(None)
 
 
 def _embed(step: steps.Embed, weights: Mapping[str, Float], tokens: NDArray[np.int64]) -> Float:
