@@ -45,12 +45,12 @@ def model_folder(models: Path | None, task: str, seed: int, work: Path) -> Itera
     if models is None:
         yield work
         return
-    from embbert.train.lock import locked  # noqa: PLC0415 - files are locked where models are kept alone
+    from embbert.train.lock import LOCK, locked  # noqa: PLC0415 - files are locked where models are kept alone
 
     place = models / revision() / f"{task}.{seed}"
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{place} cannot be a folder of models: {error.strerror}") from error
-    with locked(place / ".lock", f"training on {task} with seed {seed}", print):
+    with locked(place / LOCK, f"training on {task} with seed {seed}", print):
         yield place

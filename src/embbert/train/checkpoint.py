@@ -22,11 +22,24 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+PARTIAL = ".partial"
+"""What the name of a model's folder is followed by where its unfinished training is."""
+
+_NAME = "checkpoint.pt"
+
+FILES = frozenset({_NAME, f"{_NAME}.new"})
+"""What a checkpoint consists of, and what a crash leaves while it is written."""
+
 UNSAID = {"processes": 1}
 """Settings that a checkpoint need not name, as those of former versions do not: then they are these."""
 
 DAMAGE = (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, pickle.UnpicklingError)
 """What reading a damaged file can raise."""
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Where the training of the model folder `out` keeps what it would go on from."""
+    return out.with_name(out.name + PARTIAL) / _NAME
 
 
 def write_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str, Any]) -> None:

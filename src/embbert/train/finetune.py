@@ -18,7 +18,7 @@ from embbert.quant.spec import LOGIT_ONE
 from embbert.store import check_target, save_model
 from embbert.text.tables import tables_of
 from embbert.train.budget import model_bytes
-from embbert.train.checkpoint import discard_checkpoint
+from embbert.train.checkpoint import checkpoint_of, discard_checkpoint
 from embbert.train.evaluate import stored_logits
 from embbert.train.lock import alone
 from embbert.train.loop import fit
@@ -56,7 +56,7 @@ def finetune(request: Request) -> dict[str, Any]:
     with Reporter(chosen_by, quiet=not leads) as reporter:
         prepared = prepare(request)
         reporter.say(_summary(prepared))
-        checkpoint = request.out.with_name(request.out.name + ".partial") / "checkpoint.pt"
+        checkpoint = checkpoint_of(request.out)
         with alone(checkpoint.parent) if leads else nullcontext():
             if request.restart:
                 discard_checkpoint(checkpoint)

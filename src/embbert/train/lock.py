@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from typing import IO
 
 
+LOCK = ".lock"
+"""The file that a folder is held by."""
+
+
 @contextmanager
 def locked(path: Path, doing: str, say: Callable[[str], None]) -> Iterator[None]:
     """Hold a lock file, waiting for who holds it; the lock ends with the process, however that ends.
@@ -40,7 +44,7 @@ def alone(place: Path) -> Iterator[None]:
     Raises:
         UsageError: another process trains there, or the folder cannot be made.
     """
-    lock = place / ".lock"
+    lock = place / LOCK
     try:
         place.mkdir(parents=True, exist_ok=True)
         file = lock.open("wb")

@@ -14,7 +14,7 @@ from embbert.bases import SCRATCH, check_base_target, save_base
 from embbert.card import base_card
 from embbert.config import to_mapping
 from embbert.errors import UsageError
-from embbert.train.checkpoint import discard_checkpoint
+from embbert.train.checkpoint import checkpoint_of, discard_checkpoint
 from embbert.train.lock import alone
 from embbert.train.pretraining.curves import can_draw, loss_curve
 from embbert.train.pretraining.feed import check_rows
@@ -53,8 +53,8 @@ def pretrain(request: PretrainRequest) -> dict[str, Any]:
     how = how_trained(here, request.precision)  # refused now rather than after hours of tokenising
     check_rows(request.config, request.model, here.num_processes)  # likewise
     meter = Meter(quiet=not here.is_main_process, board=request.board)
-    partial = request.out.with_name(request.out.name + ".partial")
-    checkpoint = partial / "checkpoint.pt"
+    checkpoint = checkpoint_of(request.out)
+    partial = checkpoint.parent
     if request.resume and not checkpoint.exists():
         raise UsageError(f"{partial} holds no unfinished training; leave --resume out to begin one")
     with alone(partial) if here.is_main_process else nullcontext():

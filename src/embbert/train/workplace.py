@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from embbert.errors import ModelError, UsageError
 from embbert.store import FILES, check_target
+from embbert.train import checkpoint
+from embbert.train.lock import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-UNFINISHED = frozenset({"checkpoint.pt", "checkpoint.pt.new", ".lock"})
-"""What a training that was interrupted leaves in its `.partial`."""
+UNFINISHED = checkpoint.FILES | {LOCK}
+"""What a training that was interrupted leaves beside its model."""
 
 
 def claim(place: Path, parts: Collection[str]) -> None:
@@ -54,7 +56,7 @@ def _ours(file: Path, parts: Collection[str]) -> bool:
     """A part, its unfinished training, or what a crash left while it was saved; by what it holds as well."""
     if file.is_symlink() or not file.is_dir():
         return False
-    if file.name in {f"{part}.partial" for part in parts}:
+    if file.name in {f"{part}{checkpoint.PARTIAL}" for part in parts}:
         return _holds_only(file, UNFINISHED)
     if any(file.name.startswith(f".{part}.new-") for part in parts):
         return _holds_only(file, FILES)

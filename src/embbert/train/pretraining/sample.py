@@ -33,7 +33,7 @@ def sample_texts(corpus: Corpus, limit_bytes: int = SAMPLE_BYTES, seed: int = 0)
     held = 0
     for position, text in enumerate(corpus.documents()):
         digest = blake2b(f"{seed} {position}".encode(), digest_size=8).digest()
-        size = len(text.encode("utf-8", "surrogatepass"))
+        size = len(text.encode())
         heapq.heappush(taken, (-int.from_bytes(digest, "big"), position, size, text))
         held += size
         while held > limit_bytes and len(taken) > 1:
