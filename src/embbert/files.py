@@ -166,7 +166,8 @@ def check_place(
     foreign = [name for name in held if name not in names]
     if foreign:
         raise UsageError(
-            f"{path} also holds {foreign[0]}, which is not part of a {kind}; choose another place"
+            f"{path} also holds {foreign[0]}, which is not part of a {kind}; "
+            "move it away, or choose another place"
         )
     if not ours(read_json(path / marker)):
         raise UsageError(f"{path} exists and is not a {kind} folder; choose another place")

@@ -10,7 +10,7 @@ from embbert.blueprint import backbone_shapes
 from embbert.config import ARCHITECTURES, NGRAM_FIELDS, BackboneConfig, LinearConfig, Task, from_mapping
 from embbert.config.model import MAX_LABEL_BYTES
 from embbert.errors import ModelError, UsageError
-from embbert.files import interrupted_save, is_folder, read_json
+from embbert.files import interrupted_save, is_folder, is_there, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,8 @@ def load_shape(path: Path) -> ModelShape:
         hint = f"; an interrupted save left the former one at {former}" if former else ""
         raise ModelError(f"{path} is not a model folder{hint}")
     file = path / CONFIG
+    if not is_there(file):
+        raise ModelError(f"{path} is not a model folder: it has no {CONFIG}")
     settings = read_settings(file, "model", {"task", "pair", "model"})
     task, pair = settings["task"], settings["pair"]
     if task not in ("classify", "regress"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from embbert.card import model_card
 from embbert.config import to_mapping
 from embbert.errors import ModelError, UsageError
-from embbert.files import check_place, json_bytes, read_object, replace_folder
+from embbert.files import check_place, is_there, json_bytes, read_object, replace_folder
 from embbert.shape import (
     CARD,
     CONFIG,
@@ -166,6 +166,27 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         UsageError: `path` is a file, a folder of something else, or a model folder while `overwrite` is off.
     """
     check_place(path, "model", CONFIG, FILES, is_config, overwrite=overwrite)
+
+
+def check_card(folder: ModelFolder) -> None:
+    """Refuse to write a card anew where somebody has changed it.
+
+    Raises:
+        UsageError: README.md is there and not what `save_model` writes.
+        ModelError: it cannot be read.
+    """
+    path = folder.path / CARD
+    if not is_there(path):
+        return
+    made = model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=folder.metrics)
+    try:
+        kept = path.read_bytes().replace(b"\r\n", b"\n") == made.encode()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not kept:
+        raise UsageError(
+            f"{path} is not what this version of embbert wrote, and would be made anew; move it away first"
+        )
 
 
 def load_model(path: Path) -> ModelFolder:

@@ -37,6 +37,8 @@ def read_tensors(
             value that is not finite.
     """
     try:
+        with path.open("rb"):  # says what is wrong, where the library takes every file for absent
+            pass
         with safe_open(path, framework="numpy") as file:
             names = sorted(file.keys())
             if shapes is not None:

@@ -75,6 +75,14 @@ def test_every_scale_is_decided_by_something_that_is_seen(name):
             assert set(step.deciding) <= seen - {""}
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_parts_of_a_sum_count_for_its_scale(name):
+    drawn = blueprint(CONFIGS[name], 3)
+    for step in (step for stage in drawn.stages for step in stage.steps):
+        if drawn.tensors[step.out].dtype == "int16" and step.out != "pooled":
+            assert step.seen in step.deciding, step.name
+
+
 def test_mamba_has_weights_and_no_operators():
     assert "layers.1.A_log" in backbone_shapes(factory.MAMBA)
     with pytest.raises(UsageError, match="mamba runs in float only"):

@@ -21,7 +21,7 @@ ORDER = [
     {"store", "bases"},
     {"card"},
     {"models", "text", "data", "tensors", "shape"},
-    {"files", "boards"},
+    {"files", "boards", "console"},
     {"footprint"},
     {"blueprint"},
     {"config"},

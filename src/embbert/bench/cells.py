@@ -13,7 +13,7 @@ from embbert.bench.interface import Bytes, Work  # noqa: TC001
 from embbert.bench.metrics import Scores  # noqa: TC001
 from embbert.bench.typed import parse
 from embbert.errors import DataError
-from embbert.files import json_bytes, read_json, write_flushed
+from embbert.files import is_folder, json_bytes, read_json, write_flushed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -246,7 +246,7 @@ def read_cells(folder: Path) -> list[Cell]:
     Raises:
         DataError: there is no such folder, no result in it, or a damaged one.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(
             "there is no such folder",
             source=str(folder),

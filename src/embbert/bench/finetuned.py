@@ -11,6 +11,7 @@ import numpy as np
 from embbert.bench.interface import Bytes, Work
 from embbert.config import SCRATCH_LEARNING_RATE, BackboneConfig, EmbbertConfig, TrainConfig
 from embbert.errors import CheckFailed, MissingExtraError, UsageError
+from embbert.files import is_folder
 from embbert.footprint import macs, paper
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ def found_bases(folder: Path) -> tuple[Finetuned, ...]:
     """
     from embbert.bases import BASE, base_shape  # noqa: PLC0415 - only if there are any
 
+    if not is_folder(folder):
+        raise UsageError(f"{folder} is not a folder; name the one that holds the folders of bases")
     places = sorted(file.parent for file in folder.glob(f"[!.]*/{BASE}"))
     if not places:
         raise UsageError(f"{folder} holds no folders of bases, which  embbert pretrain  makes")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from embbert.bench.systems import all_systems
+from embbert.console import plain_console
 from embbert.data.hub import mirrored
-from embbert.errors import EmbbertError
+from embbert.errors import DataError, EmbbertError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def print_tasks(cards: Mapping[str, TaskCard]) -> None:
             _where(card),
             card.licence,
         )
-    Console().print(table)
+    plain_console().print(table)
 
 
 def print_systems(bases: Path | None = None) -> None:
@@ -41,7 +41,7 @@ def print_systems(bases: Path | None = None) -> None:
     table = Table("system", "precisions", "what it is")
     for system in all_systems(bases).values():
         table.add_row(system.name, ", ".join(system.precisions), system.title)
-    Console().print(table)
+    plain_console().print(table)
 
 
 def print_results(folder: Path) -> None:
@@ -57,31 +57,35 @@ def print_results(folder: Path) -> None:
             for system in systems
         ]
         table.add_row(task, *(seeds or "–" for seeds in found))
-    console = Console()
-    console.print(table)
+    plain_console().print(table)
     there = {str(cell.name) for cell in cells}
     for path in sorted(folder.glob(f"*{ERROR}")):
         if path.name.removesuffix(ERROR) in there:  # another machine made it, and its file was copied here
             continue
-        console.print(f"failed: {path}", markup=False, highlight=False)
+        plain_console().print(f"failed: {path}")
 
 
 def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
-    """Test rows that the training rows give away, and tasks whose rows cannot be read here."""
+    """Test rows that the training rows give away.
+
+    Raises:
+        DataError: rows of some tasks cannot be read here; those of the others have been printed.
+    """
     from embbert.bench.duplicates import count_duplicates  # noqa: PLC0415 - it loads NumPy
     from embbert.bench.load import load  # noqa: PLC0415
 
-    console, errors = Console(), Console(stderr=True, soft_wrap=True)
+    errors = plain_console(stderr=True, soft_wrap=True)
     table = Table("test set")
     for name in ("training rows", "test rows", "exact", "normalised", "near"):
         table.add_column(name, justify="right")
     table.add_column("split")
-    notes = []
+    notes, failed = [], []
     for card in cards.values():
         try:
             data = load(card)
         except EmbbertError as error:
-            errors.print(f"{card.name}: {error}", markup=False, highlight=False)
+            errors.print(f"{card.name}: {error}")
+            failed.append(card.name)
             continue
         for test, rows in data.tests.items():
             found = count_duplicates(data.train, rows)
@@ -89,9 +93,11 @@ def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
             table.add_row(test, *(f"{count:,}" for count in counts), data.split)
         if data.partial is not None:
             notes.append(f"{card.name}: {data.partial}")
-    console.print(table)
+    plain_console().print(table)
     for note in notes:
-        console.print(note, markup=False, highlight=False)
+        plain_console().print(note)
+    if failed:
+        raise DataError(f"nothing was counted of {', '.join(failed)}; the reasons stand above")
 
 
 def _where(card: TaskCard) -> str:

@@ -100,8 +100,7 @@ def _attention(config: BertConfig, layer: int) -> list[Step]:
             Linear(
                 f"out{h}",
                 "y",
-                "",
-                (total,),
+                total,
                 source=f"ctx{h}",
                 weight=f"{at}.out",
                 inputs=part,
@@ -131,7 +130,7 @@ def _feed(config: BertConfig, layer: int, out: str) -> list[Step]:
     return [
         Linear("widen", "f", f"{layer}.wide", source="z", weight=f"{at}.widen"),
         LookUp("relu", "u", f"{layer}.relu", source="f", function="relu"),
-        Linear("contract", "y", "", (total,), source="u", weight=f"{at}.contract"),
+        Linear("contract", "y", total, source="u", weight=f"{at}.contract"),
         Rescale("again", "y", total, source="z", accumulate=True),
         Norm(
             "output",

@@ -75,11 +75,11 @@ def _block(config: EfficientConfig, layer: int) -> tuple[Step, ...]:
     return (
         Linear("query", "q", f"{layer}.query", source=x, weight=f"{at}.query"),
         Attend("attend", "ctx", f"{layer}.context", query="q", keys=x, values=x),
-        Linear("out", "y", "", (attended,), source="ctx", weight=f"{at}.out"),
+        Linear("out", "y", attended, source="ctx", weight=f"{at}.out"),
         Rescale("residual", "y", attended, source=x, accumulate=True),
         Norm("middle", "z", f"{layer}.middle", source="y", weight=norm, epsilon=config.norm_epsilon),
         Linear("widen", "f", f"{layer}.wide", source="z", weight=f"{at}.widen"),
         LookUp("silu", "u", f"{layer}.silu", source="f", function="silu"),
-        Linear("contract", "y", "", (fed,), source="u", weight=f"{at}.contract"),
+        Linear("contract", "y", fed, source="u", weight=f"{at}.contract"),
         Rescale("again", "y", fed, source="z", accumulate=True),
     )

@@ -101,7 +101,7 @@ def _block(config: EmbbertConfig, layer: int, x: str, scale: tuple[str, ...] = (
     return (
         Linear("query", "q", f"{layer}.query", source=x, weight=f"{at}.query"),
         Attend("attend", "ctx", f"{layer}.context", query="q", keys=x, values=x),
-        Linear("out", "y", "", scale, source="ctx", weight=f"{at}.out", gain=a),
+        Linear("out", "y", block, scale, source="ctx", weight=f"{at}.out", gain=a),
         Conv(
             "conv",
             "u",

@@ -32,10 +32,10 @@ class Kernels:
     basis: str
 
 
-SCALAR = Kernels("plain C", 2.6, 1.0, "counted on Cortex-M3, GCC, 64 tokens")
-DSP = Kernels("DSP", 1.61, 1.0, "counted on Cortex-M4, GCC, 64 tokens")
-MVE = Kernels("MVE", 0.47, 1.0, "counted on Cortex-M55, clang, 64 tokens")
-RISCV = Kernels("plain C", 3.5, 1.0, "counted on RV32IMAC, GCC, 64 tokens")
+SCALAR = Kernels("plain C", 2.6, 1.0, "counted on Cortex-M3, GCC -O2, embbert, 64 tokens")
+DSP = Kernels("DSP", 1.61, 1.0, "counted on Cortex-M4, GCC -O2, embbert, 64 tokens")
+MVE = Kernels("MVE", 0.47, 1.0, "counted on Cortex-M55, clang -O2, embbert, 64 tokens")
+RISCV = Kernels("plain C", 3.5, 1.0, "counted on RV32IMAC, GCC -O2, embbert, 64 tokens")
 CORES = {
     "cortex-m0plus": SCALAR,
     "cortex-m3": SCALAR,

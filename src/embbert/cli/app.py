@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from embbert import __version__
+from embbert.cli.streams import Stream, guard
 from embbert.errors import EmbbertError, UsageError
 
 if TYPE_CHECKING:
@@ -69,17 +70,20 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
-        """Run the command; Ctrl-C ends in 130, and a reader that closes the pipe ends the work quietly."""
+        """Run the command; Ctrl-C ends in 130, and endless output with its reader, in 0."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if isinstance(sys.stdout, Stream):
+                sys.stdout.check()
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise SystemExit(INTERRUPTED) from None
         except BrokenPipeError:
-            # What is still buffered has no reader: give the interpreter's last flush somewhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
+        except OSError:
+            if isinstance(sys.stdout, Stream):
+                sys.stdout.check()
+            raise
         return result
 
 
@@ -123,4 +127,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of the `embbert` program."""
+    guard(sys.argv[1] if len(sys.argv) > 1 else None)
     sys.exit(run())

@@ -86,17 +86,16 @@ def run(
     ] = None,
 ) -> None:
     """Make the results that are not there yet; after an interruption the same command goes on."""
-    from rich.console import Console
-
     from embbert.bench.cells import shard as part
     from embbert.bench.runner import matrix, run_cells
     from embbert.bench.systems import all_systems
     from embbert.bench.tasks import all_cards
+    from embbert.console import plain_console
 
     number, shards = _shard(shard)
     cards, known = all_cards(tasks_file), all_systems(bases)
     names = matrix(cards, _chosen(tasks, cards, "task"), _chosen(systems, known, "system"), _seeds(seeds))
-    console = Console(stderr=True, soft_wrap=True)
+    errors = plain_console(stderr=True, soft_wrap=True)
     outcome = run_cells(
         part(names, number, shards),
         out,
@@ -105,10 +104,10 @@ def run(
         tasks_file=tasks_file,
         bases=bases,
         models=models,
-        say=partial(console.print, markup=False, highlight=False),
+        say=errors.print,
     )
     if outcome.left:
-        console.print(f"the time is up: {len(outcome.left)} cells are left; the same command goes on")
+        errors.print(f"the time is up: {len(outcome.left)} cells are left; the same command goes on")
     if outcome.failed:
         raise CheckFailed(
             f"{len(outcome.failed)} of {len(outcome.made) + len(outcome.failed)} cells failed; "

@@ -140,25 +140,29 @@ def _compiler(name: str) -> dict[str, Any] | None:
 
 
 def _print(report: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from embbert.console import plain_console
+
+    missing, absent = Text("not installed", style="yellow"), Text("not found", style="yellow")
 
     table = Table("part", "found", "used by")
     for part, use in (("core", "every command"), ("train", "train, eval"), ("emulate", "verify --on a core")):
         for name, version in report[part].items():
-            table.add_row(name, version or "[yellow]not installed[/]", use)
+            table.add_row(name, version or missing, use)
     for name in COMPILERS:
         found = report["compilers"].get(name)
-        state = "[yellow]not found[/]" if found is None else found["version"]
+        state = absent if found is None else Text(found["version"])
         if found is not None and not found["works"]:
-            state += " [red](cannot compile C99)[/]"
+            state.append(" (cannot compile C99)", style="red")
         table.add_row(name, state, "verify")
     for name, version in report["cross"].items():
-        table.add_row(name, version or "[yellow]not found[/]", "verify --on a core")
+        table.add_row(name, version or absent, "verify --on a core")
     for name, parameters in report["bases"].items():
-        state = "[red]damaged[/]" if parameters is None else f"{parameters:,} parameters"
+        state = Text("damaged", "red") if parameters is None else Text(f"{parameters:,} parameters")
         table.add_row(name, state, "train --base")
     typer.echo(f"embbert {report['embbert']}, Python {report['python']}, {report['machine']}")
-    Console().print(table)
+    plain_console().print(table)
     for line in report["advice"]:
         typer.echo(line)

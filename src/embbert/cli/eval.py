@@ -38,26 +38,24 @@ def evaluate(
     from importlib.util import find_spec
 
     import numpy as np
-    from rich.console import Console
     from rich.progress import track
 
     from embbert.cli.inference import Predictor, check_inputs
-    from embbert.data import Columns, encode_targets, read_examples
+    from embbert.console import plain_console
+    from embbert.data import Columns, read_examples
     from embbert.store import load_model
     from embbert.train.metrics import measure
+    from embbert.train.targets import targets_of
 
     if find_spec("sklearn") is None or find_spec("scipy") is None:
         raise MissingExtraError("evaluation", "train")  # now, not after the last text
     folder = load_model(model)
     examples = read_examples(data, Columns(text, label, pair), task=folder.task, split=split)
     check_inputs(folder, examples)
-    if folder.task == "classify":
-        targets: NDArray[Any] = encode_targets(examples, folder.labels)
-    else:
-        targets = np.array(examples.targets, dtype=np.float64)
+    targets = targets_of(examples, folder.labels)
     predictor = Predictor(folder, floating=floating)
     pairs = examples.pairs or (None,) * len(examples)
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     questions = track(
         list(zip(examples.texts, pairs, strict=True)),
         "evaluating",
@@ -74,7 +72,7 @@ def evaluate(
     }
     scores = measure(folder.task, targets, logits)
     if folder.task == "classify":
-        counts = confusion(targets, logits.argmax(axis=1), len(folder.labels))
+        counts = confusion(targets.astype(np.int64), logits.argmax(axis=1), len(folder.labels))
         _show_classes(console, counts, folder.labels)
         result |= {"labels": folder.labels, "confusion": counts.tolist()}
     if as_json:
@@ -96,7 +94,6 @@ def confusion(truth: "NDArray[np.int64]", answers: "NDArray[np.int64]", classes:
 def _show_classes(console: Any, counts: "NDArray[np.int64]", labels: tuple[str, ...]) -> None:  # noqa: ANN401
     """A line per label, however many there are: how often it is found, and what it is taken for instead."""
     import numpy as np
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("label", "rows", "recall", "precision", "else taken for")
@@ -105,5 +102,5 @@ def _show_classes(console: Any, counts: "NDArray[np.int64]", labels: tuple[str, 
         others = [other for other in np.argsort(-counts[index], kind="stable") if other != index]
         mistakes = [f"{labels[o]} {counts[index, o]}" for o in others[:MISTAKES] if counts[index, o]]
         shares = [f"{right / total:.2f}" if total else "–" for total in (rows, answers)]
-        table.add_row(escape(label), str(rows), *shares, escape(", ".join(mistakes)))
+        table.add_row(label, str(rows), *shares, ", ".join(mistakes))
     console.print(table)

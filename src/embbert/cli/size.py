@@ -65,7 +65,7 @@ def _size(
     paper = footprint.paper(config) if isinstance(config, BackboneConfig) else None
     deployed = footprint.deployed(config, outputs, max_length)
     macs = {n: footprint.macs(config, outputs, n) for n in size_board.token_counts(deployed.max_length)}
-    tables = _tokenizer(model, config)
+    tables = _tokenizer(Path(model), config) if known else {}
     linear = isinstance(config, LinearConfig)
     units = NGRAMS if linear else "tokens"
     report = None
@@ -87,12 +87,15 @@ def _size(
 
 
 def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfig, int, dict[str, Any]]":
-    """Config, number of logits, and labels of a folder, or of a preset when there is no such folder."""
-    from embbert.config import preset
-    from embbert.files import is_folder
-    from embbert.shape import load_shape
+    """Config, number of logits, and labels of a folder; or of a preset, which goes before a folder."""
+    from embbert.config import PRESETS, preset
+    from embbert.files import is_folder, is_there
+    from embbert.shape import CONFIG, load_shape
 
-    if is_folder(Path(model)) or "/" in model:
+    if model in PRESETS:
+        if is_there(Path(model) / CONFIG):
+            typer.echo(f"{model} is the preset of that name; ./{model} is the folder", err=True)
+    elif is_folder(Path(model)) or "/" in model:
         if classes is not None or residual:
             raise UsageError("--classes and --residual are for presets; a model folder has its own")
         shape = load_shape(Path(model))
@@ -130,11 +133,11 @@ def _paper(found: "PaperBytes") -> dict[str, int]:
     return {**dataclasses.asdict(found), "total": found.total, "quantized_total": found.quantized_total}
 
 
-def _tokenizer(model: str, config: "ModelConfig") -> dict[str, int]:
-    """Bytes of a folder's tokenizer tables by charset; empty for a preset, which has no vocabulary."""
+def _tokenizer(folder: Path, config: "ModelConfig") -> dict[str, int]:
+    """Bytes of a folder's tokenizer tables by charset; empty if it has no vocabulary yet."""
     from embbert.shape import TOKENIZER
 
-    path = Path(model) / TOKENIZER
+    path = folder / TOKENIZER
     if not path.is_file():
         return {}
     from embbert.emit.tokenizer_c import tokenizer_bytes
@@ -179,8 +182,9 @@ def _print_tables(
     macs: dict[int, int],
     tokenizer: dict[str, int],
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from embbert.console import plain_console
 
     table = Table("bytes")
     columns = {"deployed, int8": (deployed.constant_bytes, deployed.arena_bytes, deployed.total)}
@@ -196,7 +200,7 @@ def _print_tables(
         counts = (f"{column[index]:,}" for column in columns.values())
         table.add_row(name, *counts, style="bold" if name == "total" else None)
     typer.echo(f"{model}: {holds}, {deployed.classes} logits, {deployed.max_length} {units}")
-    Console().print(table)
+    plain_console().print(table)
     typer.echo("Deployed counts the head too; code, labels and tokenizer are measured after export.")
     if tokenizer:
         typer.echo(

@@ -87,8 +87,9 @@ def board_report(
 
 def print_report(report: dict[str, Any]) -> None:
     """The same for people."""
-    from rich.console import Console
     from rich.table import Table
+
+    from embbert.console import plain_console
 
     typer.echo(f"{report['title']}: {report['mcu']}, {report['core']} at {report['clock_mhz']['value']} MHz")
     table = Table("bytes")
@@ -96,7 +97,7 @@ def print_report(report: dict[str, Any]) -> None:
         table.add_column(column, justify="right")
     for name, room in (("flash", report["flash"]), ("RAM", report["ram"])):
         table.add_row(name, *(f"{room[key]:,}" for key in ("needed", "there", "left")))
-    Console().print(table)
+    plain_console().print(table)
     flash, ram = report["flash"]["parts"], report["ram"]["parts"]
     tables = "tokenizer tables" if report["tokenizer_counted"] else "allowance for tokenizer tables"
     typer.echo(
@@ -139,6 +140,7 @@ def _print_estimates(report: dict[str, Any]) -> None:
         f"  time = MACs x {by['instructions_per_mac']:g} instructions per MAC ({by['basis']}) x "
         f"{by['cycles_per_instruction']:g} cycle per instruction (assumed) / {by['clock_mhz']} MHz"
     )
+    typer.echo("  others than embbert take up to 2.5 times as many; embbert verify --on CORE counts them")
     current = report["current_ma"]
     if current["value"] is None:
         typer.echo(f"  energy: the current is not known; {current['note']}")

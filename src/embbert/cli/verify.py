@@ -144,9 +144,9 @@ def _read(source: str, columns: "Columns", task: "Task") -> "Examples":
 
 
 def _print(result: "HostResult | DeviceResult") -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from embbert.console import plain_console
     from embbert.verify.device.check import DeviceResult
 
     table = Table("check", "result", "stated")
@@ -173,7 +173,7 @@ def _print(result: "HostResult | DeviceResult") -> None:
     elif result.stack is not None:
         table.add_row("stack, -Os", f"{result.stack:,} bytes", f"at most {stated['stack']:,}")
         _add_bounds(table, (result.bound,), stated["stack"])
-    Console().print(table)
+    plain_console().print(table)
     typer.echo(f"compiled by {result.compiler}")
     if isinstance(result, DeviceResult):
         typer.echo(f"run on {result.core} by {result.emulator}")

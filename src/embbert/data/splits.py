@@ -62,7 +62,7 @@ def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[li
         raise DataError(
             "no validation rows can be held out: no class has a second text to spare",
             source=examples.source,
-            remedy="Add rows, or give a validation file of its own.",
+            remedy="Add rows with other texts.",
         )
     return [index for index in range(len(examples)) if index not in held], sorted(held)
 

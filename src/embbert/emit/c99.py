@@ -29,13 +29,14 @@ from embbert.emit.render import (
 )
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
-from embbert.files import held_by, json_bytes, replace_folder
+from embbert.files import held_by, is_there, json_bytes, replace_folder
 from embbert.footprint import SMALLEST_LENGTH
 from embbert.quant import spec
 from embbert.text.charset import CHARSETS, Charset
 from embbert.text.tables import tables_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from embbert.quant.spec import Op, Plan
@@ -119,6 +120,7 @@ def export_c(
     plan = shortened(plan, length)
     choices: dict[str, Any] = {"weights": weights, "charset": charset, "self_test": self_test}
     files, report = contents(folder, plan, prefix, target=target, **choices)
+    check_target(out, overwrite=overwrite)  # once more, for that took seconds
     replace_folder(out, files, lambda _: None)
     return report
 
@@ -237,6 +239,8 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         UsageError: something stands at `out` that is no export, or an export while `overwrite` is off, or
             nothing can be made there.
     """
+    if out.name in ("", ".."):
+        raise UsageError(f"{out} is no name of a folder; name the folder to make, such as c/")
     if held_by(out) == []:
         return
     names = _files_of_export(out)
@@ -247,9 +251,23 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{out} also holds {foreign}, which no export wrote; choose another place")
     if not overwrite:
         raise UsageError(f"{out} already holds an export; add --overwrite to replace it")
+    for name, digest_of_export in names.items():
+        if not _unchanged(out / name, digest_of_export):
+            raise UsageError(
+                f"{out / name} was changed after the export, and --overwrite would lose that; "
+                "move it away, or choose another place"
+            )
 
 
-def _first_foreign(out: Path, names: set[str], above: str = "") -> str | None:
+def _unchanged(file: Path, sha256: str | None) -> bool:
+    """Whether it is what an export wrote, but for line ends, which version control may change; or is gone."""
+    if sha256 is None or not is_there(file):
+        return True
+    data = file.read_bytes()
+    return sha256 in (hashlib.sha256(form).hexdigest() for form in (data, data.replace(b"\r\n", b"\n")))
+
+
+def _first_foreign(out: Path, names: Collection[str], above: str = "") -> str | None:
     """What first, in order of name, is in `out` beside these files and their folders."""
     for entry in sorted(out.iterdir(), key=lambda item: item.name):
         name = above + entry.name
@@ -267,11 +285,11 @@ def _first_foreign(out: Path, names: set[str], above: str = "") -> str | None:
     return None
 
 
-def _files_of_export(out: Path) -> set[str] | None:
-    """Names of the files that an earlier export wrote to `out`; None if it was not one."""
+def _files_of_export(out: Path) -> dict[str, str | None] | None:
+    """Files that an earlier export wrote to `out`, with what they were; None if it was not one."""
     try:
         report = json.loads((out / REPORT).read_text(encoding="utf-8"))
-        return {*report["files"], REPORT} if report["embbert_export"] == FORMAT else None
+        return {**report["files"], REPORT: None} if report["embbert_export"] == FORMAT else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

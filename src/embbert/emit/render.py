@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 Weights = Literal["constants", "blob"]
 """How the weights travel: as arrays of the C, or in a file that the C opens."""
 
+USUAL_OPERATORS, OPERATOR_STACK_BYTES = 100, 16
+"""What every operator that a stage has beyond so many adds to the stack."""
+
 BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES = 256, 32
 """What a blob adds to it: the structures of one stage's operators, at least and by operator."""
 
@@ -111,7 +114,9 @@ def fill(template: str, values: dict[str, Any]) -> str:
 def stack_bytes(plan: Plan, weights: Weights) -> int:
     """Bound on the stack of any call."""
     most = max(len(stage.ops) for stage in plan.stages)
-    return STACK_BYTES + (max(BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES * most) if weights == "blob" else 0)
+    # Compilers may keep an address per operator.
+    stack = STACK_BYTES + OPERATOR_STACK_BYTES * max(0, most - USUAL_OPERATORS)
+    return stack + (max(BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES * most) if weights == "blob" else 0)
 
 
 def limits(plan: Plan, weights: Weights = "constants") -> dict[str, int]:

@@ -17,7 +17,7 @@ from embbert.quant.arithmetic import LIMITS
 from embbert.quant.calibrate import calibrate
 from embbert.quant.float_model import FUNCTIONS, bias_of, gain_of, part_of
 from embbert.quant.overflow import prove
-from embbert.quant.validate import validate
+from embbert.quant.validate import MAX_EPSILON, validate
 from embbert.quant.weights import fixed_point, half_up, quantize_columns, quantize_matrix
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ def quantize(
         DataError: no calibration texts.
         ModelError: weights or activations that are not finite or cannot be represented.
     """
+    for name, weight in weights.items():
+        if not np.isfinite(weight).all():
+            raise ModelError(f"{name}: the float weights hold NaN or infinity; train the model again")
     drawn = blueprint(config, classes)
     ranges = calibrate(drawn, weights, calibration)
     builder = _Builder(drawn, weights, ranges)
@@ -165,6 +168,12 @@ class _Builder:
         limit = LIMITS["int16"]
         units = np.clip(half_up(np.ldexp(factors, bits)), -limit, limit).astype(np.int16)
         epsilon = max(1, round(d * step.epsilon / self.scale[step.source] ** 2))
+        if epsilon >= MAX_EPSILON:
+            raise ModelError(
+                f"{step.weight}: the float model gives it values of less than "
+                f"{self.scale[step.source] * limit:.1g}, which count for nothing beside its epsilon of "
+                f"{step.epsilon:g}; the layer before it has died, train the model again"
+            )
         if not step.centred:
             return spec.Norm(step.name, step.source, step.out, units, 31 + bits, epsilon)
         offset = half_up(self.weights[f"{step.weight}.bias"] / out * 2**AVERAGE_BITS)

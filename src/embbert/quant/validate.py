@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from embbert.quant.spec import Op, Plan, Stage, Tensor
 
+MAX_EPSILON = 1 << 62
+
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 SPANS: dict[str, tuple[str, ...]] = {"text": ("text", "pass"), "first": ("text", "pass"), "one": ("one",)}
 
@@ -215,7 +217,7 @@ class _Checker:
 
     def _norm(self, op: spec.Norm | spec.LayerNorm, out: Tensor) -> None:
         self._array("gain", op.gain, "int16", (out.cols,))
-        self._need(1 <= op.epsilon < 2**62, "epsilon must be at least 1")
+        self._need(1 <= op.epsilon < MAX_EPSILON, f"epsilon must be from 1 to {MAX_EPSILON - 1}")
         low, high = 1, 62
         if isinstance(op, spec.LayerNorm):
             self._array("bias", op.bias, "int16", (out.cols,))

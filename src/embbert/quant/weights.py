@@ -84,7 +84,7 @@ def quantize_matrix(
         gain: a constant factor on the output.
 
     A channel's scale is its largest weight / 127, or as much wider as bias and accumulator need to stay
-    inside int32; a channel of zeros takes scale 1.
+    inside int32.
 
     Raises:
         ModelError: weights that are not finite, or factors that no fixed-point number holds.
@@ -95,7 +95,7 @@ def quantize_matrix(
         raise ModelError(f"{name}: the float weights hold NaN or infinity; train the model again")
     scale = np.abs(real).max(axis=axis) / LIMITS["int8"]
     scale = np.maximum(scale, np.abs(offset) / (input_scale * BIAS_LIMIT))
-    scale[scale == 0.0] = 1.0
+    scale = _some_scale(scale)
     while True:
         units = half_up(real / np.expand_dims(scale, axis)).astype(np.int8)
         integer_bias = half_up(offset / (input_scale * scale)).astype(np.int32)
@@ -106,9 +106,15 @@ def quantize_matrix(
     return IntegerMatrix(units, integer_bias, multiplier, shift)
 
 
+def _some_scale(scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Channels of zeros take the smallest scale of the others: a larger one would cost them their bits."""
+    smallest = scale[scale > 0.0].min(initial=np.inf)
+    return np.where(scale > 0.0, scale, smallest if np.isfinite(smallest) else 1.0)
+
+
 def quantize_columns(table: Real) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """An embedding table [entries, r] as int8 with one scale per column: (units, scales [r])."""
     real = np.asarray(table, dtype=np.float64)
     scale = np.abs(real).max(axis=0) / LIMITS["int8"]
-    scale[scale == 0.0] = 1.0
+    scale = _some_scale(scale)
     return half_up(real / scale).astype(np.int8), scale

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from embbert.config.model import MAX_NGRAMS
-from embbert.errors import DataError, ModelError, UsageError
+from embbert.errors import ModelError, TooFewNgramsError, UsageError
 from embbert.text.charset import Charset, in_charset
 from embbert.text.features import Kind, Ngram, features, hash_of, normalized_characters
 from embbert.text.pipeline import is_reordered
@@ -210,7 +210,7 @@ def learn_alphabet(texts: Iterable[str]) -> frozenset[str]:
     """The characters that occur at least twice, the most frequent if there are too many.
 
     Raises:
-        DataError: there is none.
+        TooFewNgramsError: there is none.
     """
     counts = Counter(normalized_characters(texts))
     del counts[" "]
@@ -219,9 +219,9 @@ def learn_alphabet(texts: Iterable[str]) -> frozenset[str]:
         key=lambda character: (-counts[character], character),
     )
     if not usual:
-        raise DataError(
-            "the texts have no character that occurs twice",
-            remedy="give texts with letters",
+        raise TooFewNgramsError(
+            "the texts have no letter, digit or sign that occurs twice, and so no n-grams to learn from",
+            remedy="give more texts",
         )
     return frozenset(usual[:MAX_ALPHABET])
 

@@ -99,7 +99,7 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
             tried["linear"] = train_linear(_linear(request, place / "linear"))
         except TooFewNgramsError as error:
             too_few = error
-            say(f"{error}; there is no linear model")
+            say(f"{str(error).splitlines()[0]}; there is no linear model")
     if fitting is not None:
         embbert = _embbert(request, place / "embbert", *fitting)
         if finished(embbert) is None:

@@ -74,7 +74,7 @@ def join(folder: ModelFolder, request: Request, budget: int) -> dict[str, Any]:
             counted, most, score=request.config.score, class_weights=request.config.class_weights, say=say
         ).tightened(rows.training)
     except TooFewNgramsError as error:
-        say(f"{error}; none are added")
+        say(f"{str(error).splitlines()[0]}; none are added")
         return alone
     score = score_name(rows.task, request.config.score)
     ids = tokens.encode_batch(rows.validation.texts, rows.validation.pairs, max_length=config.max_length)

@@ -136,7 +136,7 @@ class Counted:
             max_length: None is twice as many as any training text has.
 
         Raises:
-            DataError: the texts have no character that occurs twice.
+            TooFewNgramsError: the texts have no character that occurs twice.
         """
         if characters is None:
             characters = learn_alphabet([*rows.training.texts, *(rows.training.pairs or ())])
@@ -178,7 +178,11 @@ def learn(
     best = spelled(counts.hashes[chosen.columns], rows.training, characters)
     tokenizer = NgramTokenizer.of_best(best, most, characters)
     if tokenizer.vocab_size < FEWEST:
-        raise TooFewNgramsError(f"the texts have {tokenizer.vocab_size} n-grams; {FEWEST} are the fewest")
+        raise TooFewNgramsError(
+            f"the texts have {tokenizer.vocab_size} n-grams to learn from; {FEWEST} are the fewest",
+            source=rows.training.source,
+            remedy="Add rows, or take another architecture (--arch embbert).",
+        )
     config = LinearConfig(vocab_size=tokenizer.vocab_size, max_length=counted.max_length)
     training = rows.training
     ids = tokenizer.encode_batch(training.texts, training.pairs, max_length=config.max_length)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +13,8 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+
+from embbert.console import plain_console
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,7 +39,7 @@ class Voice:
 
     def __init__(self, what: str, total: float | None, *columns: ProgressColumn, quiet: bool) -> None:
         self.quiet = quiet
-        console = Console(stderr=True)
+        console = plain_console(stderr=True)
         shown = console.is_terminal and not quiet
         described = (TextColumn("{task.description}"), BarColumn(), *columns)
         self._bar = Progress(*described, console=console, transient=True) if shown else None
@@ -47,7 +48,7 @@ class Voice:
     def say(self, line: str) -> None:
         """One line that stays."""
         if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
+            self._bar.console.print(line)
         elif not self.quiet:
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where people look
 

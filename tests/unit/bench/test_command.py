@@ -1,5 +1,6 @@
 """`embbert bench`: what is asked is checked, results go to stdout, people read stderr."""
 
+import json
 import subprocess
 import sys
 
@@ -82,12 +83,32 @@ def test_duplicates_are_counted_where_there_are_rows(cli, own_tasks):
         "Turn the kitchen light: off,off\nturn the light on,on\n"
     )
     done = cli("bench", "ls", "--duplicates", "--tasks-file", own_tasks, "--tasks", "lights,held,gone")
-    assert done.code == 0
+    assert done.code == 3
     lines = [" ".join(line.replace("│", " ").split()) for line in done.out.splitlines()]
     assert any(line.startswith("lights 30 4 1 2 2 splits of") for line in lines)
     assert any(line.startswith("held 27 3 0 0 0 seeded") for line in lines)
     assert "gone: " in done.err
     assert "gone.csv" in done.err
+    assert "nothing was counted of gone" in done.err
+    assert cli("bench", "ls", "--duplicates", "--tasks-file", own_tasks, "--tasks", "lights").code == 0
+
+
+def test_names_are_shown_as_they_are(cli, own_tasks):
+    cards = json.loads(own_tasks.read_text())
+    cards["tasks"][0] |= {"suite": "shop [/b] :cat:", "licence": "[note] mine"}
+    own_tasks.write_text(json.dumps(cards))
+    done = cli("bench", "ls", "--tasks-file", own_tasks)
+    assert done.code == 0
+    shown = "".join(done.out.split())
+    assert "[/b]" in shown
+    assert ":cat:" in shown
+
+
+@pytest.mark.parametrize("line", [("ls",), ("table",), ("run", "-o", "r", "--bases")])
+def test_a_name_that_is_too_long_is_refused(cli, line):
+    done = cli("bench", *line, "x" * 300)
+    assert done.code in (2, 3)
+    assert "File name too long" in done.err
 
 
 def test_tables_go_to_stdout_or_into_a_page(cli, results, tmp_path, cell):

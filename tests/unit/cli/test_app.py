@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -138,6 +139,50 @@ def test_a_reader_that_leaves_is_no_error(model):
     os.close(write)
     _, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, b"")
+
+
+def test_work_that_nobody_watches_goes_on(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    line = ("train", "home", "--arch", "linear", "--budget", "16k", "-o", tmp_path / "m")
+    process = program(*line, stdout=write, stderr=write)
+    os.close(write)
+    assert process.wait(timeout=60) == 0
+    assert (tmp_path / "m" / "config.json").is_file()
+
+
+def test_a_verdict_stands_though_nobody_reads_it():
+    read, write = os.pipe()
+    os.close(read)
+    process = program("size", "embbert", "--board", "uno-r4-minima", stdout=write, stderr=subprocess.DEVNULL)
+    os.close(write)
+    assert process.wait(timeout=20) == 1
+
+
+@pytest.mark.parametrize("line", [("size", "nano"), ("predict", "MODEL", "lights")])
+def test_a_full_disk_is_named(model, line):
+    line = [model if part == "MODEL" else part for part in line]
+    with Path("/dev/full").open("w") as full:
+        process = program(*line, stdout=full, stderr=subprocess.PIPE)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (2, b"error: stdout cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("shut", "line", "code"),
+    [
+        ("<&-", "predict MODEL", 0),
+        ("<&-", "eval MODEL -", 3),
+        (">&-", "predict MODEL lights", 0),
+        ("2>&-", "size embert", 2),
+        ("<&- >&- 2>&-", "size nano", 0),
+    ],
+)
+def test_streams_may_be_closed(model, shut, line, code):
+    command = f"{sys.executable} -m embbert {line.replace('MODEL', str(model))} {shut}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
 
 
 def completions(words):

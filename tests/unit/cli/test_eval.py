@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import folders
-from embbert.cli.eval import confusion
+from embbert.cli.eval import _show_classes, confusion
 from embbert.cli.inference import Predictor
+from embbert.console import plain_console
 from embbert.data import Examples
 from embbert.store import load_model, save_model
 
@@ -106,18 +107,29 @@ def test_confusion_counts_true_class_by_answer():
 
 
 def test_each_label_says_how_often_it_is_found_and_what_it_is_taken_for(capsys):
-    from rich.console import Console
-
-    from embbert.cli.eval import _show_classes
-
     counts = np.diag(np.full(20, 6))
     counts[3, [5, 7, 9, 11]] = 1, 4, 2, 1
     counts[4] = 0
-    _show_classes(Console(), counts, tuple(f"[c{i}]" for i in range(20)))
+    _show_classes(plain_console(), counts, tuple(f"[c{i}]" for i in range(20)))
     lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
     assert lines[6] == ["[c3]", "14", "0.43", "1.00", "[c7]", "4,", "[c9]", "2,", "[c5]", "1"]
     assert lines[7] == ["[c4]", "0", "–", "–"]
     assert lines[10] == ["[c7]", "6", "1.00", "0.60"]
+
+
+def test_labels_are_shown_as_they_are(capsys):
+    _show_classes(plain_console(), np.eye(2, dtype=np.int64), (":smile:", "[red]"))
+    shown = capsys.readouterr().out
+    assert ":smile:" in shown
+    assert "[red]" in shown
+
+
+def test_values_beyond_the_integer_model_are_refused(cli, regress_model, tmp_path):
+    path = tmp_path / "far.csv"
+    path.write_text("text,label\nlights,1e200\n")
+    done = cli("eval", regress_model, path, "--json")
+    assert (done.code, done.out) == (3, "")
+    assert "far.csv, row 2: the target 1e+200 is beyond ±32000" in done.err
 
 
 def test_labels_that_look_like_scores_are_those_of_the_model(cli, tmp_path):

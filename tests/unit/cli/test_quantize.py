@@ -82,3 +82,30 @@ def test_the_card_says_what_the_ranges_come_from(cli, tmp_path):
     assert f"source: {texts}\n" in card
     assert "777" not in card
     assert "0.125" not in card
+
+
+def test_a_card_that_somebody_changed_is_not_written_anew(cli, tmp_path):
+    path = folders.small_folder(tmp_path / "m").path
+    texts = write_texts(tmp_path / "texts.csv")
+    card = path / "README.md"
+    made = card.read_bytes()
+    card.write_bytes(made.replace(b"\n", b"\r\n"))  # as version control does
+    assert cli("quantize", path, "--calibrate", texts).code == 0
+    card.write_text(card.read_text() + "\nApproved.\n")
+    before = {item.name: item.read_bytes() for item in path.iterdir()}
+    done = cli("quantize", path, "--calibrate", texts)
+    assert (done.code, "README.md is not what this version of embbert wrote" in done.err) == (2, True)
+    assert {item.name: item.read_bytes() for item in path.iterdir()} == before
+    card.unlink()
+    assert cli("quantize", path, "--calibrate", texts).code == 0
+    assert card.is_file()
+
+
+def test_what_could_not_be_replaced_is_said_before_the_work(cli, tmp_path, monkeypatch):
+    path = folders.small_folder(tmp_path / "m").path
+    (path / "notes.txt").write_text("mine")
+    done = cli("quantize", path, "--calibrate", tmp_path / "none.csv")
+    assert (done.code, "also holds notes.txt" in done.err, "move it away" in done.err) == (2, True, True)
+    monkeypatch.chdir(path)
+    done = cli("quantize", ".", "--calibrate", tmp_path / "none.csv")
+    assert (done.code, "run it from outside" in done.err) == (2, True)

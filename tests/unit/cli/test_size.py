@@ -244,3 +244,18 @@ def test_of_a_linear_model_ngrams_are_counted_and_no_time_is_estimated(cli, tmp_
 def test_a_name_that_is_too_long_is_refused(cli):
     done = cli("size", "x" * 300)
     assert (done.code, "cannot be read: File name too long" in done.err) == (3, True)
+
+
+def test_a_preset_goes_before_a_folder_of_its_name(cli, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nano").mkdir()
+    wanted = cli("size", "embbert", "--classes", 8)
+    (tmp_path / "embbert").mkdir()
+    assert cli("size", "embbert", "--classes", 8) == wanted
+    preset = cli("size", "nano", "--json")
+    (tmp_path / "nano").rmdir()
+    (tmp_path / "nano").symlink_to(model)
+    done = cli("size", "nano", "--json")
+    assert (done.out, done.err) == (preset.out, "nano is the preset of that name; ./nano is the folder\n")
+    there = cli("size", model, "--json")
+    assert cli("size", "./nano", "--json").out == there.out.replace(str(model), "./nano")

@@ -164,7 +164,7 @@ def test_seeds_differ():
     "examples", [classified(["x", "y"]), classified(["x", "x"], ["a", "a"]), scored([1.0])]
 )
 def test_what_cannot_be_split_is_refused(examples):
-    with pytest.raises(DataError, match=r"a\.csv: no validation rows can be held out.*\n  Add rows, or give"):
+    with pytest.raises(DataError, match=r"a\.csv: no validation rows can be held out.*\n  Add rows with"):
         split_validation(examples, 0.1, 0)
 
 

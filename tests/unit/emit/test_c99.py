@@ -115,6 +115,45 @@ def test_an_earlier_export_is_replaced_only_when_asked(model, tmp_path):
     assert "model.h" not in snapshot(out)
 
 
+def test_files_that_were_changed_since_are_not_replaced(model, tmp_path):
+    out = tmp_path / "c"
+    export_c(*model, out, target="arduino")
+    sketch = out / "examples" / "Classify" / "Classify.ino"
+    made = sketch.read_bytes()
+    sketch.write_bytes(made.replace(b"\n", b"\r\n"))  # as version control does
+    export_c(*model, out, target="arduino", overwrite=True)
+    sketch.write_bytes(made + b"// mine\n")
+    with pytest.raises(UsageError, match=r"Classify\.ino was changed after the export"):
+        export_c(*model, out, overwrite=True)
+    assert sketch.read_bytes() == made + b"// mine\n"
+    sketch.unlink()
+    export_c(*model, out, overwrite=True)
+
+
+def test_what_comes_into_the_folder_meanwhile_is_not_lost(model, tmp_path, monkeypatch):
+    out = tmp_path / "c"
+    export_c(*model, out)
+
+    def slow(*arguments, **settings):
+        (out / "notes.txt").write_text("mine")
+        return contents(*arguments, **settings)
+
+    monkeypatch.setattr("embbert.emit.c99.contents", slow)
+    with pytest.raises(UsageError, match=r"also holds notes\.txt"):
+        export_c(*model, out, overwrite=True)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", [".", "..", "deep/.."])
+def test_the_folder_that_one_stands_in_is_not_replaced(model, tmp_path, monkeypatch, place):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with pytest.raises(UsageError, match="is no name of a folder"):
+        export_c(*model, Path(place))
+    assert here.samefile(".")
+
+
 def test_foreign_folders_and_files_are_left_alone(model, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -159,14 +198,15 @@ def test_what_cannot_begin_a_c_name_is_refused(prefix):
 
 
 @pytest.mark.parametrize(
-    ("prefix", "whose"), [("all", "CMake"), ("Help", "CMake"), ("Arduino", "framework"), ("aux", "Windows")]
+    ("prefix", "whose"),
+    [("all", "CMake"), ("Help", "CMake"), ("Arduino", "framework"), ("aux", "Windows"), ("m", "library")],
 )
 def test_words_that_others_have_are_refused(prefix, whose):
     with pytest.raises(UsageError, match=f"the prefix '{prefix}' cannot be used: .*{whose}"):
         check_prefix(prefix)
 
 
-@pytest.mark.parametrize("prefix", ["stdio", "String", "time"])
+@pytest.mark.parametrize("prefix", ["stdio", "String", "time", "features"])
 def test_a_header_of_the_system_is_not_shadowed(prefix):
     with pytest.raises(
         UsageError, match=rf"would put a {prefix}\.h before the system's <{prefix.lower()}\.h>"

@@ -119,5 +119,5 @@ def test_quantised_logits_are_near_the_float_ones():
 
 def test_weights_that_are_not_finite_are_refused():
     weights = {"head.weight": np.full((2, 9), np.nan, np.float32), "head.bias": np.zeros(2, np.float32)}
-    with pytest.raises(ModelError, match=r"head\.classify: the float weights hold NaN"):
+    with pytest.raises(ModelError, match=r"head\.weight: the float weights hold NaN"):
         quantize(LinearConfig(vocab_size=9), weights, 2, [[]])

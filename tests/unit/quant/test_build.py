@@ -179,4 +179,54 @@ def test_columns_have_their_own_scale():
     table = np.array([[1.0, 100.0, 0.0], [-0.4, 50.1, 0.0]])
     units, scale = quantize_columns(table)
     assert units.tolist() == [[127, 127, 0], [-51, 64, 0]]
-    assert scale.tolist() == [1.0 / 127, 100.0 / 127, 1.0]
+    assert scale.tolist() == [1.0 / 127, 100.0 / 127, 1.0 / 127]
+
+
+@pytest.mark.parametrize("part", ["token", "position"])
+def test_a_dead_column_costs_the_others_nothing(part):
+    config = factory.small_config(hidden_size=64)
+    weights = factory.random_weights(config, 5)
+    texts = texts_of(config)
+    name = f"embedder.{part}.weight"
+    errors = []
+    for factor in (1e-6, 0.0):
+        weights[name] = weights[name].copy()
+        weights[name][:, 0] *= np.float32(factor)
+        integer = predict(quantize(config, weights, 5, texts), texts) / spec.LOGIT_ONE
+        real = np.array([forward(config, weights, ids) for ids in texts])
+        errors.append(np.sqrt(np.square(integer - real).mean()))
+    assert errors[1] < 1.2 * errors[0]  # with a scale of 1 it is 10 times as large
+
+
+def test_parts_that_cancel_out_do_not_saturate():
+    config = factory.small_config(hidden_size=64)
+    weights = factory.random_weights(config, 5)
+    texts = texts_of(config)
+    attention, convolution = (
+        np.exp(weights[f"layers.0.lambda_q{i}"] @ weights[f"layers.0.lambda_k{i}"]) for i in (1, 2)
+    )
+    for name, gain in (("out", attention), ("contract", convolution)):
+        weights[f"layers.0.{name}.bias"] = weights[f"layers.0.{name}.bias"] + np.float32(20.0 / gain)
+    integer = predict(quantize(config, weights, 5, texts), texts) / spec.LOGIT_ONE
+    real = np.array([forward(config, weights, ids) for ids in texts])
+    assert np.sqrt(np.square(integer - real).mean()) / real.std() < 0.05
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_segment_that_calibration_never_reads_is_checked_too(value):
+    config = factory.small_config()
+    weights = factory.random_weights(config, 3)
+    weights["embedder.segment.weight"] = weights["embedder.segment.weight"].copy()
+    weights["embedder.segment.weight"][2] = value
+    with pytest.raises(ModelError, match=r"embedder\.segment\.weight: the float weights hold NaN"):
+        quantize(config, weights, 3, [factory.random_ids(config, seed) for seed in range(4)])
+
+
+def test_a_layer_that_has_died_is_named():
+    config = factory.small_config()
+    weights = factory.random_weights(config, 3)
+    for name in weights:
+        if name.startswith("layers.0.") and ("out." in name or "contract." in name):
+            weights[name] = weights[name] * np.float32(1e-9)
+    with pytest.raises(ModelError, match=r"layers\.1\.norm: .* the layer before it has died"):
+        quantize(config, weights, 3, texts_of(config, 4))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import linears
 from embbert.config.linear import MAX_NGRAMS, LinearConfig
-from embbert.errors import DataError, ModelError, UsageError
+from embbert.errors import ModelError, TooFewNgramsError, UsageError
 from embbert.text import NgramTokenizer, load_tokenizer
 from embbert.text.features import Ngram, hash_of
 from embbert.text.ngrams import KEY_BITS, bucket_bits, chunks, learn_alphabet
@@ -172,5 +172,5 @@ def test_the_alphabet_is_what_occurs_twice():
     assert learn_alphabet(["aab", "Bé e"]) == {"a", "b", "e"}
     assert learn_alphabet(["ab", "b"]) == {"b"}
     assert "\u302e" not in learn_alphabet(["aa\u302e가\u302e"])
-    with pytest.raises(DataError, match="no character that occurs twice"):
+    with pytest.raises(TooFewNgramsError, match="no letter, digit or sign that occurs twice"):
         learn_alphabet(["ab", " "])

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from embbert.errors import UsageError
-from embbert.files import json_bytes
+from embbert.files import is_there, json_bytes
 from embbert.text import Tokenizer, train_tokenizer
 from embbert.train.pretraining.holdout import hold_out
 from embbert.train.pretraining.job import PretrainJob
@@ -116,7 +116,7 @@ def _tokenizer(request: PretrainRequest, say: Callable[[str], None]) -> Tokenize
         "seed": seed,
     }
     kept = request.cache / f"tokenizer-{sha256(json_bytes(made_from)).hexdigest()}.json"
-    if kept.exists():
+    if is_there(kept):
         return Tokenizer.load(kept)
     say(f"learning a vocabulary of {size:,}")
     texts = sample_texts(request.corpus, seed=seed)
