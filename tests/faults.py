@@ -1,6 +1,10 @@
 """Faults that are planted into an exported folder, for checks that should find them."""
 
+import hashlib
+import json
 import re
+import struct
+import zlib
 from pathlib import Path
 
 RUN = "static void run(work *a, uint32_t count)\n{\n"
@@ -13,6 +17,25 @@ def damage(path: Path, pattern: str, replace) -> None:
     assert count == 1
     assert changed != text
     path.write_text(changed)
+    sign(path)
+
+
+def sign(path: Path) -> None:
+    """Let the report of the export list the file as it is: what is to be found is not the changed file."""
+    listing = path.parent / "report.json"
+    if listing.is_file():
+        report = json.loads(listing.read_text())
+        report["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        listing.write_text(json.dumps(report))
+
+
+def restate(export: Path, **changes: int) -> None:
+    """Other bytes in the report."""
+    listing = export / "report.json"
+    report = json.loads(listing.read_text())
+    assert changes.keys() <= report["bytes"].keys()
+    report["bytes"] |= changes
+    listing.write_text(json.dumps(report))
 
 
 def at_start_of_run(export: Path, code: str, before: str = "") -> None:
@@ -37,6 +60,31 @@ def wrong_logits_from_ids(export: Path) -> None:
 def wrong_label(export: Path) -> None:
     """Class 1, music, is called musik."""
     damage(export / "model.c", r'"music"', '"musik"')
+
+
+def name_beyond_classes(export: Path) -> None:
+    """A number that is no class has a name."""
+    damage(export / "model.c", r"(model_label\(.*?)NULL", r'\1"nothing"')
+
+
+def floating_point(export: Path) -> None:
+    """In the norms, where every value and so every result is what it was; no compiler may see that."""
+    damage(
+        export / "embbert_norm.c",
+        r"const int32_t square = \(int32_t\)x\[c\] \* x\[c\];\s*sum \+= \(uint32_t\)square;",
+        lambda _: (
+            "const double value = (double)x[c];\n        sum += (uint32_t)(value * 0.25 * value * 4.0);"
+        ),
+    )
+
+
+def wrong_byte(export: Path, at: int) -> None:
+    """Of the file of weights, whose checksum is right all the same."""
+    path = export / "model_weights.bin"
+    data = bytearray(path.read_bytes()[:-4])
+    data[at] ^= 1
+    path.write_bytes(bytes(data) + struct.pack("<I", zlib.crc32(data)))
+    sign(path)
 
 
 def unchecked_arena(export: Path) -> None:

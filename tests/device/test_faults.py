@@ -105,7 +105,8 @@ def test_an_understated_stack_is_reported(exported):
     report = json.loads(path.read_text())
     report["bytes"]["stack"] = 200
     path.write_text(json.dumps(report))
-    painted, *computed = verdict(exported).problems
+    header, painted, *computed = verdict(exported).problems
+    assert re.fullmatch(r"the header's MODEL_STACK_BYTES is \d+, the report says 200", header)
     assert re.fullmatch(r"a call used \d+ bytes of stack, the header states 200", painted)
     # Only GCC writes call graphs.
     levels = ("-O2", "-Os") if exported[-1] == "gcc" else ()

@@ -1,5 +1,6 @@
 """An exported model from outside: it answers like the reference, is what it claims, and faults are found."""
 
+import platform
 import re
 import subprocess
 
@@ -9,12 +10,14 @@ import factory
 import faults
 import folders
 import plans
+from embbert.emit.blob import entries_of
 from embbert.emit.c99 import export_c
 from embbert.errors import CheckFailed
 from embbert.quant.plan_io import load_plan
 from embbert.quant.reference import run
 from embbert.verify.host import HostModel, check_export, questions, read_export, verify_host
-from embbert.verify.program import Program
+from embbert.verify.program import Program, Question
+from embbert.verify.sizes import floating_point
 from embbert.verify.toolchain import find_compiler
 from faults import damage
 
@@ -151,8 +154,47 @@ def test_a_fault_of_ids_alone_is_found(exported):
 
 
 def test_a_wrong_name_of_a_class_is_found(exported):
-    faults.wrong_label(exported[2])
-    assert verdict(exported).problems == ("class 1 is called 'musik', not 'music'",)
+    """Also of classes that no text is answered with, and beyond the last one."""
+    folder, plan, path = exported
+    faults.wrong_label(path)
+    damage(path / "model.c", '"weather"', lambda _: '"wether"')
+    faults.name_beyond_classes(path)
+    assert check_export(path, plan, folder.tokenizer, [Question("")]).problems == (
+        "class 1 is called 'musik', not 'music'",
+        "class 2 is called 'wether', not 'weather'",
+        "class 3 is called 'nothing', but is no class",
+    )
+
+
+def test_a_header_and_a_report_that_say_different_things_are_found(exported):
+    path = exported[2]
+    damage(path / "model.h", r"MODEL_STACK_BYTES \d+u", lambda _: "MODEL_STACK_BYTES 100u")
+    arena, stack = (read_export(path)[0]["bytes"][name] for name in ("arena", "stack"))
+    faults.restate(path, arena=arena - 1000)
+    assert verdict(exported).problems == (
+        f"the header's MODEL_ARENA_BYTES is {arena}, the report says {arena - 1000}",
+        f"the header's MODEL_STACK_BYTES is 100, the report says {stack}",
+    )
+
+
+def test_a_wrong_weight_in_a_file_that_no_text_reaches_is_found(tmp_path):
+    """The first token pads; the checksum of the file is right."""
+    folder, plan = model(tmp_path)
+    path = tmp_path / "c"
+    export_c(folder, plan, path, weights="blob")
+    report, _ = read_export(path)
+    size = report["bytes"]["blob"]
+    faults.restate(path, blob=size + 4)
+    (entry,) = (one for one in entries_of(plan, ()) if one.name == "embed_embed_token_table")
+    faults.wrong_byte(path, entry.offset)
+    value = int(entry.values[0, 0])
+    result = verdict((folder, plan, path))
+    assert result.difference is None
+    assert result.problems == (
+        f"the header's MODEL_BLOB_BYTES is {size}, the report says {size + 4}",
+        f"model_weights.bin has {size} bytes, the report says {size + 4}",
+        f"model_weights.bin: the constant embed_embed_token_table is {value ^ 1} at index 0, not {value}",
+    )
 
 
 def test_a_forgotten_check_of_the_arena_is_found(exported):
@@ -200,6 +242,16 @@ def test_a_wrong_constant_that_no_text_reaches_is_found(exported, file, array, w
     assert re.fullmatch(rf"the constant {array} is -?\d+ at index \d+, not -?\d+", problem)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="not every compiler for it can do without floats")
+@pytest.mark.parametrize("compiler", plans.COMPILERS)
+def test_floating_point_that_changes_no_result_is_found(exported, tmp_path, compiler):
+    export = read_export(exported[2])[1]
+    assert floating_point(export, find_compiler(compiler), tmp_path) == []
+    faults.floating_point(exported[2])
+    (found,) = floating_point(export, find_compiler(compiler), tmp_path)
+    assert found.startswith("embbert_norm.c computes with floating point: ")
+
+
 def test_globals_foreign_calls_and_size_are_noticed(exported):
     faults.at_start_of_run(
         exported[2],
@@ -209,7 +261,9 @@ def test_globals_foreign_calls_and_size_are_noticed(exported):
     damage(exported[2] / "model_weights.c", r"(\[12\][^=]*= \{\n)", r"\1    0,")
     damage(exported[2] / "model_weights.c", r"\[12\]([^=]*= )", r"[13]\1")
     damage(exported[2] / "model_weights.h", r"\[12\];", "[13];")
+    faults.floating_point(exported[2])
     problems = " | ".join(verdict(exported).problems)
+    assert "embbert_norm.c computes with floating point: " in problems
     assert "4 bytes of writable globals" in problems
     assert "constants are" in problems
 

@@ -1,14 +1,20 @@
 """No heap, stdio, libm or floating point: what the compiled objects call and which instructions they hold."""
 
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+import faults
+from embbert.errors import UsageError
+from embbert.verify.device.cores import CORES, find_core
+from embbert.verify.device.image import Builder
+from embbert.verify.device.tools import find_tools
 from embbert.verify.elf import read_object
 from embbert.verify.host import read_export
-from embbert.verify.sizes import measure
+from embbert.verify.sizes import MARKS, measure
 from embbert.verify.stack import HELPERS
 from embbert.verify.toolchain import Compiler
 
@@ -51,13 +57,6 @@ BUILDS = {
         [*ZIG, "-target", "riscv32-freestanding", "-mcpu=generic_rv32+m+a+c"],
         *("-O2", f"{RISCV}-objdump", RISCV_F),
     ),
-}
-MARKS = {
-    **dict.fromkeys(
-        ("__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1"),
-        "clang's unwind tables name them; nothing calls them, and linker scripts drop the tables",
-    ),
-    "_GLOBAL_OFFSET_TABLE_": "a host's position-independent code names its table by it",
 }
 OWN = re.compile(r"^(embbert|model)_")
 
@@ -165,6 +164,24 @@ def test_a_helper_that_nobody_promised_is_found(need, tmp_path, build):
         f"#include <stdint.h>\n{PADDING}int32_t embbert_f(uint64_t a) {{ return __builtin_popcountll(a); }}\n"
     )
     assert any("calls __popcount" in one for one in findings(build, compiled(build, [path], tmp_path)))
+
+
+EVERY = [(core, tools) for core in CORES for tools in ("gcc", "zig") if not CORES[core].wasm]
+
+
+@pytest.mark.parametrize(("core", "name"), EVERY)
+def test_a_verification_looks_for_floats_in_what_it_built(exports, tmp_path, core, name):
+    """Neither instructions nor helpers of the compiler may compute with them, in any core's build."""
+    try:
+        tools = find_tools(find_core(core), name)
+    except UsageError as error:
+        pytest.skip(str(error))
+    place = shutil.copytree(exports["constants"], tmp_path / "c")
+    export = read_export(place)[1]
+    assert Builder(export, find_core(core), tools, tmp_path / "good").foreign_calls("-Os") == []
+    faults.floating_point(place)
+    (found,) = Builder(export, find_core(core), tools, tmp_path / "bad").foreign_calls("-Os")
+    assert re.match(r"embbert_norm\.c calls (__aeabi_[df]|__\w+[ds]f)", found)
 
 
 FOREIGN = re.compile(r"\b(?:float|double|malloc|calloc|realloc|free|alloca|printf|setjmp|longjmp|goto)\b")

@@ -95,7 +95,7 @@ def blob(plan: Plan, goldens: Sequence[Golden], identity: str) -> Blob:
         goldens: of the self-test; none if there is no self-test.
         identity: what else a file must have in common with the C: tokenizer, labels.
     """
-    entries = _entries(plan, goldens)
+    entries = entries_of(plan, goldens)
     last = entries[-1]
     end = -(-(last.offset + last.values.nbytes) // 4) * 4
     fingerprint = _fingerprint(plan, entries, [(golden.text, golden.pair) for golden in goldens], identity)
@@ -150,10 +150,10 @@ def structured(plan: Plan) -> list[tuple[str, str, Op]]:
 
 def entry_names(plan: Plan) -> list[str]:
     """`<stage>_<operator>_<field>` of every scalar and array of a file of weights, in order of place."""
-    return [entry.name for entry in _entries(plan, ())]
+    return [entry.name for entry in entries_of(plan, ())]
 
 
-def _entries(plan: Plan, goldens: Sequence[Golden]) -> tuple[Entry, ...]:
+def entries_of(plan: Plan, goldens: Sequence[Golden]) -> tuple[Entry, ...]:
     """Scalars by falling size and then arrays, so that each lies on a multiple of its element's size."""
     values: list[tuple[str, NDArray[Any]]] = []
     for name, _, op in structured(plan):

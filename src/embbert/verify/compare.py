@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from embbert.quant.reference import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -138,28 +139,50 @@ def arena_problems(replies: Sequence[Reply], arena_bytes: int) -> list[str]:
     return problems
 
 
-def broken_promises(replies: Sequence[Reply], stated: Mapping[str, int], labels: Sequence[str]) -> list[str]:
-    """What a build with checks found wrong with arena, stack, self-test and names of classes, as sentences.
+def broken_promises(replies: Sequence[Reply], report: Mapping[str, Any]) -> list[str]:
+    """What a build with checks found wrong with header, arena, stack, self-test and names, as sentences.
 
     Args:
         replies: of that build.
-        stated: bytes that the report states.
-        labels: names of the classes; empty if they have none.
+        report: of the export.
     """
-    problems = arena_problems(replies, stated["arena"])
+    stated = report["bytes"]
+    # What is told once is in the first reply.
+    problems = [problem for reply in replies[:1] for problem in _wrong_header(reply, report)]
+    problems += arena_problems(replies, stated["arena"])
     failed = {reply.self_test for reply in replies} - {None, 0}
     if failed:
         problems.append(f"the boot self-test returns status {failed.pop()}")
     stack = max((reply.stack for reply in replies), default=0)
     if stack > stated["stack"]:
         problems.append(f"a call used {stack} bytes of stack, the header states {stated['stack']}")
-    called = {(reply.result, reply.label) for reply in replies if labels and reply.status == 0}
-    problems += [
-        f"class {number} is called {name!r}, not {labels[number]!r}"
-        for number, name in sorted(called, key=str)
-        if number < len(labels) and name != labels[number]
-    ]
-    return problems
+    return problems + [problem for reply in replies[:1] for problem in _wrong_names(reply, report["labels"])]
+
+
+def _wrong_header(reply: Reply, report: Mapping[str, Any]) -> Iterator[str]:
+    """Macros of the header against the report."""
+    stated = {
+        "ARENA_BYTES": report["bytes"]["arena"],
+        "STACK_BYTES": report["bytes"]["stack"],
+        "MAX_LENGTH": report["max_length"],
+        "VOCAB_SIZE": report["vocab_size"],
+        "BLOB_BYTES": report["bytes"].get("blob", 0),
+    }
+    for name, value in stated.items():
+        told = (reply.header or {}).get(name)
+        if told != value:
+            yield f"the header's {report['prefix'].upper()}_{name} is {told}, the report says {value}"
+
+
+def _wrong_names(reply: Reply, labels: Sequence[str]) -> Iterator[str]:
+    """Names of the classes against the report; the number after the last one has none."""
+    wanted = (*labels, None) if labels else ()
+    for number, (name, label) in enumerate(zip_longest(reply.labels or (), wanted)):
+        if name != label:
+            called = "has no name" if name is None else f"is called {name!r}"
+            yield f"class {number} {called}, " + (
+                f"not {label!r}" if label is not None else "but is no class"
+            )
 
 
 def _compared(

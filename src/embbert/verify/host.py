@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from embbert.emit.render import shortened
 from embbert.errors import CheckFailed, UsageError
 from embbert.verify.compare import Difference, Verdict, agree, arena_problems, broken_promises, compare
 from embbert.verify.program import Export, Program, Question, logits
-from embbert.verify.sizes import Sizes, expected_arrays, measure
+from embbert.verify.sizes import Sizes, expected_arrays, measure, wrong_weights
 from embbert.verify.stack import (
     FLAGS,
     StackBound,
@@ -25,7 +26,7 @@ from embbert.verify.stack import (
 from embbert.verify.toolchain import STRICT, find_compiler
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 PREFIX = "model"
 COMPARED, SMALLEST = "-O2", "-Os"
 BY_IDS = "from ids alone"
+NOTHING_ASKED = "there is no text to compare the C with: give at least one"
 
 TRICKY: tuple[str | bytes, ...] = (
     "",
@@ -93,7 +95,7 @@ def questions(
         UsageError: a pair model without pairs, or pairs for a model of single texts.
     """
     if folder.pair != (pairs is not None):
-        wanted = "pairs of texts" if folder.pair else "single texts, not pairs"
+        wanted = "pairs of texts: name both columns with --pair" if folder.pair else "single texts, not pairs"
         raise UsageError(f"this model reads {wanted}")
     if pairs is None:
         asked = [Question(text) for text in texts]
@@ -145,9 +147,17 @@ def check_export(
     *,
     compiler: str | None = None,
 ) -> HostResult:
-    """Compare an export that lies at `path` with the reference; see `verify_host`."""
+    """Compare an export that lies at `path` with the reference; see `verify_host`.
+
+    Raises:
+        CheckFailed, ToolMissingError: as `verify_host`; or the folder is no whole export.
+        UsageError: there are no texts.
+    """
+    if not asked:
+        raise UsageError(NOTHING_ASKED)
     found = find_compiler(compiler)
     report, export = read_export(path)
+    problems = wrong_files(export, report)
     plan = shortened(plan, report["max_length"])
     tokenizer = tokenizer.limited_to(report["charset"])
     with tempfile.TemporaryDirectory(prefix="embbert-") as place:
@@ -157,8 +167,9 @@ def check_export(
         difference, values, replies = _compare_builds(export, found, folder, plan, tokenizer, asked)
         expected = expected_arrays(plan, tokenizer, export.prefix, blob=report["weights"] == "blob")
         sizes = measure(export, found, folder, report, expected)
-        problems = [] if difference is None else [str(difference)]
-        problems += broken_promises(replies, report["bytes"], export.labels)
+        problems += [] if difference is None else [str(difference)]
+        problems += broken_promises(replies, report)
+        problems += wrong_weights(export.path, plan, tokenizer, report)
         problems += sizes.problems if sizes else ()
         bound = call_graph(export, found, folder)
         problems += contradictions(bound, report["bytes"]["stack"]) if bound else ()
@@ -238,10 +249,40 @@ def read_export(path: Path) -> tuple[dict[str, Any], Export]:
         report = json.loads((path / REPORT).read_text(encoding="utf-8"))
         settings = report["prefix"], report["task"], report["pair"]
         labels = tuple(report["labels"])
-        export = Export(path, *settings, ngrams="ngrams" in report, labels=labels)
+        # Compilers for cores run in a folder of their own.
+        export = Export(path.resolve(), *settings, ngrams="ngrams" in report, labels=labels)
+        report["files"] = dict(report["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{path} is not an export: {error}") from error
     return report, export
+
+
+def wrong_files(export: Export, report: Mapping[str, Any]) -> list[str]:
+    """Files that are not what the report lists, as sentences.
+
+    Raises:
+        CheckFailed: one is missing.
+    """
+    listed = dict(report["files"])
+    problems = [
+        f"{source.name} is compiled, but the report does not list it"
+        for source in export.sources()
+        if source.name not in listed
+    ]
+    if report["weights"] == "blob":
+        listed.setdefault(f"{export.prefix}_weights.bin", None)
+    for name, wanted in listed.items():
+        try:
+            data = (export.path / name).read_bytes()
+        except OSError as error:
+            raise CheckFailed(
+                f"{export.path} lacks {name}, which its report lists ({error.strerror}): export again"
+            ) from error
+        # Version control may change line ends.
+        forms = (data, data.replace(b"\r\n", b"\n"))
+        if wanted not in [hashlib.sha256(form).hexdigest() for form in forms]:
+            problems.append(f"{name} is not the file that the report lists: its sha256 differs")
+    return problems
 
 
 class HostModel:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from embbert.verify.toolchain import Compiler
 
 BATCH = 64
+NO_NAME = 0xFFFF_FFFF
+HEADER = ("ARENA_BYTES", "STACK_BYTES", "MAX_LENGTH", "VOCAB_SIZE", "BLOB_BYTES")
+"""Macros of the header that a build with checks tells, without their prefix; 0 for one that is not there."""
+
 TIMEOUT = 3600
 
 
@@ -65,8 +69,10 @@ class Reply:
         operator_ticks: by operator; only from a device's profiled build.
         refused: an arena one byte too small was refused; only from a build with checks, as the next three.
         guarded: the bytes around the arena are untouched.
-        label: name of the class; None if classes have none.
-        self_test: status of the boot self-test; only in the first reply of a run.
+        labels: of the numbers from 0 to that of classes, None for one without a name; only in the first reply
+            of a run, as the next two, and only if classes have names.
+        header: values of HEADER.
+        self_test: status of the boot self-test.
         opening: ticks for checking a file of weights; only there, and only with such a file.
     """
 
@@ -80,7 +86,8 @@ class Reply:
     operator_ticks: dict[str, int] = field(default_factory=dict)
     refused: bool = False
     guarded: bool = False
-    label: str | None = None
+    labels: tuple[str | None, ...] | None = None
+    header: dict[str, int] | None = None
     self_test: int | None = None
     opening: int | None = None
 
@@ -175,17 +182,20 @@ class Program:
         """
         for start in range(0, len(questions), BATCH):
             batch = questions[start : start + BATCH]
-            done = subprocess.run(
-                [str(self.path)],
-                input=b"".join(question.request() for question in batch),
-                capture_output=True,
-                check=False,
-                timeout=TIMEOUT,
-            )
+            try:
+                done = subprocess.run(
+                    [str(self.path)],
+                    input=b"".join(question.request() for question in batch),
+                    capture_output=True,
+                    check=False,
+                    timeout=TIMEOUT,
+                )
+            except OSError as error:
+                raise CheckFailed(f"what the compiler made does not run here: {error.strerror}") from error
             if done.returncode != 0:
                 said = done.stderr.decode(errors="replace").strip()
                 raise CheckFailed(f"the compiled model stopped with exit code {done.returncode}:\n{said}")
-            yield from replies(done.stdout)
+            yield from answers(done.stdout, start, start + len(batch), len(questions))
 
 
 def logits(replies: Iterable[Reply]) -> NDArray[np.int32]:
@@ -223,6 +233,26 @@ class _Reader:
     def number(self) -> int:
         return int.from_bytes(self.take(4), "little" if np.little_endian else "big")
 
+    def name(self) -> str | None:
+        length = self.number()
+        return None if length == NO_NAME else self.take(length).decode(errors="replace")
+
+
+def answers(data: bytes, first: int, end: int, total: int) -> Iterator[Reply]:
+    """The replies of a run that was asked the questions from `first` to before `end`, of `total`.
+
+    Raises:
+        CheckFailed: there are fewer or more, or the stream is cut off or damaged.
+    """
+    at = first
+    for reply in replies(data):
+        if at == end:
+            raise CheckFailed(f"the program answers more than the {end - first} texts that it was given")
+        yield reply
+        at += 1
+    if at < end:
+        raise CheckFailed(f"the program ended after {at} of {total} texts")
+
 
 def replies(data: bytes) -> Iterator[Reply]:
     """The replies in a stream of records.
@@ -257,7 +287,9 @@ def replies(data: bytes) -> Iterator[Reply]:
         elif tag == b"A":
             reply.refused, reply.guarded = reader.number() == 1, reader.number() == 1
         elif tag == b"N":
-            reply.label = reader.take(reader.number()).decode(errors="replace")
+            reply.labels = tuple(reader.name() for _ in range(reader.number()))
+        elif tag == b"H":
+            reply.header = {name: reader.number() for name in HEADER}
         elif tag == b"F":
             reply.self_test = reader.number()
         elif tag == b"O":

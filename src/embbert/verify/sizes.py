@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embbert.emit.blob import entries_of
 from embbert.emit.constants import constants
+from embbert.emit.golden import goldens
 from embbert.emit.tokenizer_c import tokenizer_arrays
+from embbert.errors import CheckFailed
 from embbert.text.tables import tables_of
 from embbert.verify.elf import Order, is_elf, read_object
 from embbert.verify.stack import HELPERS
@@ -29,6 +32,15 @@ WRITABLE = (".data", ".bss", ".tdata", ".tbss")
 IGNORED = (".eh_frame", ".note")
 # Distributions turn on guards of the stack, which call into their C library.
 FLAGS = ("-std=c99", "-Os", "-fno-pie", "-fno-pic", "-fno-stack-protector")
+INTEGERS = "-mgeneral-regs-only"
+MARKS = {
+    **dict.fromkeys(
+        ("__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1"),
+        "clang's unwind tables name them; nothing calls them, and linker scripts drop the tables",
+    ),
+    "_GLOBAL_OFFSET_TABLE_": "a host's position-independent code names its table by it",
+}
+"""Symbols that an object may name without calling them, and why."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,7 @@ def measure(
     problems += wrong_contents(expected, held, found.order)
     if undefined:
         problems.append(f"the code calls {', '.join(undefined)}")
+    problems += floating_point(export, compiler, folder)
     return Sizes(weights, tokenizer, code, writable, undefined, tuple(problems))
 
 
@@ -116,10 +129,64 @@ def expected_arrays(
         plan: as it was exported.
         tokenizer: as it was exported.
         prefix: of the names.
-        blob: the weights are in a file, which has a checksum of its own.
+        blob: the weights are in a file, which `wrong_weights` compares.
     """
     weights = {} if blob else {f"{prefix}_{one.name}": one.values for one in constants(plan)}
     return weights | tokenizer_arrays(tables_of(tokenizer), prefix)
+
+
+def wrong_weights(path: Path, plan: Plan, tokenizer: AnyTokenizer, report: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an export's file of weights, as sentences; nothing where they are constants.
+
+    The model checks that a file fits and is whole when it opens it, not that its values are the plan's.
+
+    Args:
+        path: the export.
+        plan: as it was exported.
+        tokenizer: as it was exported.
+        report: of the export.
+    """
+    if report["weights"] != "blob":
+        return []
+    prefix, stated = report["prefix"], report["bytes"]["blob"]
+    name = f"{prefix}_weights.bin"
+    data = (path / name).read_bytes()
+    tested = f"{prefix}_self_test.c" in report["files"]
+    entries = entries_of(plan, goldens(plan, tokenizer, pair=report["pair"]) if tested else ())
+    found = {entry.name: data[entry.offset :][: entry.values.nbytes] for entry in entries}
+    wrong = wrong_contents({entry.name: entry.values for entry in entries}, found, "<")
+    size = [] if len(data) == stated else [f"{name} has {len(data)} bytes, the report says {stated}"]
+    return size + [f"{name}: {problem}" for problem in wrong]
+
+
+def foreign(target: Path, prefix: str) -> list[str]:
+    """Symbols that an object of the export calls, but for its own and what a compiler may call on its own."""
+    others = read_object(target).undefined - HELPERS.keys() - MARKS.keys()
+    return sorted(name for name in others if not name.startswith((f"{prefix}_", "embbert_")))
+
+
+def floating_point(export: Export, compiler: Compiler, folder: Path) -> list[str]:
+    """Files that compute with floats, as sentences; none where the compiler cannot do without them.
+
+    Without registers for them a compiler calls its own library for every operation, or refuses.
+    """
+
+    def needs(source: Path) -> str:
+        target = folder / f"integers-{source.stem}.o"
+        try:
+            compiler.compile([source], target, ["-c", *FLAGS, INTEGERS])
+        except CheckFailed:
+            return f"{compiler.command} {INTEGERS} refuses it"
+        calls = foreign(target, export.prefix)
+        return f"it calls {', '.join(calls)}" if calls else ""
+
+    planted, whole = folder / "planted.c", folder / "whole.c"
+    planted.write_text("int planted(int a);\nint planted(int a)\n{\n    return (int)((double)a * 1.5);\n}\n")
+    whole.write_text("int whole(int a);\nint whole(int a)\n{\n    return a * 3;\n}\n")
+    if needs(whole) or not needs(planted):
+        return []
+    found = ((source.name, needs(source)) for source in export.sources())
+    return [f"{name} computes with floating point: {why}" for name, why in found if why]
 
 
 def wrong_contents(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = ("cc", "gcc", "clang")
 INSTALL = "apt-get install gcc libc6-dev"
+INSTALL_CLANG = "apt-get install clang libc6-dev"
 STRICT = (
     *("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wvla"),
     *("-Wcast-qual", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror"),
@@ -42,7 +43,7 @@ class Compiler:
         Raises:
             CheckFailed: the compiler refused; the message holds what it said.
         """
-        run_compiler([self.command, *flags, *map(str, sources), "-o", str(out)], self.command)
+        run_compiler([self.command, *flags, *map(str, sources)], out, self.command)
 
 
 def find_compiler(name: str | None = None) -> Compiler:
@@ -54,7 +55,10 @@ def find_compiler(name: str | None = None) -> Compiler:
     for candidate in CANDIDATES if name is None else (name,):
         if shutil.which(candidate):
             return Compiler(candidate, version_of((candidate,)))
-    raise ToolMissingError(name or "a C compiler", INSTALL)
+    if name is None or name in CANDIDATES:
+        raise ToolMissingError(name or "a C compiler", INSTALL_CLANG if name == "clang" else INSTALL)
+    # Nobody knows what would bring it.
+    raise ToolMissingError(name, f"{INSTALL}  and choose gcc, or name a compiler that is installed")
 
 
 def version_of(command: Sequence[str], arguments: Sequence[str] = ("--version",)) -> str:
@@ -63,15 +67,17 @@ def version_of(command: Sequence[str], arguments: Sequence[str] = ("--version",)
     return lines[0] if lines else command[0]
 
 
-def run_compiler(command: Sequence[str], name: str, folder: Path | None = None) -> None:
-    """Run a compiler, in `folder` if there is one.
+def run_compiler(command: Sequence[str], out: Path, name: str, folder: Path | None = None) -> None:
+    """Let a compiler make `out`, in `folder` if there is one.
 
     Raises:
-        CheckFailed: it refused; the message holds what it said.
+        CheckFailed: it refused, and the message holds what it said; or it made nothing.
     """
-    done = _run(command, folder)
+    done = _run([*command, "-o", str(out)], folder)
     if done.returncode != 0:
         raise CheckFailed(f"{name} does not compile the emitted C:\n{done.stderr.strip()}")
+    if not out.is_file():
+        raise CheckFailed(f"{name} reported no error but made no file {out.name}: is it a C compiler?")
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:

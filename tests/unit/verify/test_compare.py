@@ -5,8 +5,8 @@ import pytest
 
 import factory
 from embbert.quant.reference import run
-from embbert.verify.compare import Difference, compare
-from embbert.verify.program import Question, Reply
+from embbert.verify.compare import Difference, broken_promises, compare
+from embbert.verify.program import HEADER, Question, Reply
 
 CONFIG = factory.small_config()
 PLAN = factory.random_plan(CONFIG)
@@ -66,3 +66,36 @@ def test_failures_and_wrong_logits_are_differences():
     assert verdict(reply)[0].where == "logits"
     reply.status = 8
     assert (verdict(reply)[0].where, verdict(reply)[0].actual) == ("status", 8)
+
+
+REPORT = {
+    "prefix": "net",
+    "bytes": {"arena": 80, "stack": 500, "blob": 40},
+    "max_length": 16,
+    "vocab_size": 70,
+    "labels": ["off", "on"],
+}
+
+
+def promises(**changes):
+    """What is broken in the reply of a good build, changed."""
+    header = dict(zip(HEADER, (80, 500, 16, 70, 40), strict=True))
+    told = {"status": 0, "refused": True, "guarded": True, "labels": ("off", "on", None), "header": header}
+    return broken_promises([Reply(**(told | changes)), Reply(status=0, refused=True, guarded=True)], REPORT)
+
+
+def test_names_are_those_of_the_report_whatever_is_answered():
+    assert promises() == []
+    assert promises(labels=("off", "no", None)) == ["class 1 is called 'no', not 'on'"]
+    assert promises(labels=("off", None, None)) == ["class 1 has no name, not 'on'"]
+    assert promises(labels=("off", "on", "")) == ["class 2 is called '', but is no class"]
+    assert promises(labels=("off", None)) == ["class 1 has no name, not 'on'"]
+    assert promises(labels=None) == ["class 0 has no name, not 'off'", "class 1 has no name, not 'on'"]
+
+
+@pytest.mark.parametrize("name", HEADER)
+def test_the_header_says_what_the_report_says(name):
+    right = dict(zip(HEADER, (80, 500, 16, 70, 40), strict=True))
+    (problem,) = promises(header=right | {name: 7})
+    assert problem == f"the header's NET_{name} is 7, the report says {right[name]}"
+    assert len(promises(header=None)) == len(HEADER)

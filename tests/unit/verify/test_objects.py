@@ -94,9 +94,12 @@ def test_an_image_is_read(tmp_path):
 
 
 def test_a_missing_compiler_names_the_line_that_installs_one(monkeypatch):
-    with pytest.raises(ToolMissingError, match=r"no-such-cc was not found: run {2}apt-get install gcc"):
+    both = r"no-such-cc was not found: run {2}apt-get install gcc libc6-dev {2}and choose gcc, or name a"
+    with pytest.raises(ToolMissingError, match=both):
         find_compiler("no-such-cc")
     monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ToolMissingError, match=r"clang was not found: run {2}apt-get install clang"):
+        find_compiler("clang")
     with pytest.raises(ToolMissingError, match="a C compiler was not found"):
         find_compiler()
 
@@ -104,6 +107,11 @@ def test_a_missing_compiler_names_the_line_that_installs_one(monkeypatch):
 def test_found_compilers_say_what_they_are():
     assert find_compiler().command in CANDIDATES
     assert find_compiler("cc").version
+
+
+def test_a_compiler_that_makes_nothing_is_no_compiler(tmp_path):
+    with pytest.raises(CheckFailed, match=r"true reported no error but made no file a\.o"):
+        find_compiler("true").compile([tmp_path / "a.c"], tmp_path / "a.o", ["-c"])
 
 
 def test_folders_that_are_no_export_are_refused(tmp_path):

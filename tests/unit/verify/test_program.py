@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embbert.errors import CheckFailed
-from embbert.verify.program import Question, Reply, logits, replies
+from embbert.verify.program import HEADER, Question, Reply, answers, logits, replies
 
 
 def test_requests_carry_sizes_before_bytes():
@@ -66,6 +66,15 @@ def test_a_damaged_stream_is_refused():
         list(replies(b"X" + stream()))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"), [(0, "after 64 of 70"), (2, "after 66 of 70"), (7, "more than the 6")]
+)
+def test_a_program_that_ends_early_or_says_too_much_is_noticed(given, said):
+    with pytest.raises(CheckFailed, match=said):
+        list(answers(record(b"E", 0) * given, 64, 70, 70))
+    assert len(list(answers(record(b"E", 0) * 6, 64, 70, 70))) == 6
+
+
 def test_logits_need_successes():
     good = Reply(status=0, logits=np.array([1, 2], dtype=np.int32))
     assert logits([good, good]).tolist() == [[1, 2], [1, 2]]
@@ -82,4 +91,12 @@ def test_what_a_device_adds_is_read():
     assert reply.operator_ticks == {"a.b": 9}
     assert (reply.opening, reply.self_test, reply.refused, reply.guarded) == (11, 0, True, False)
     (silent,) = replies(record(b"E", 0))
+    assert (silent.labels, silent.header) == (None, None)
     assert (silent.opening, silent.self_test, silent.refused, silent.guarded) == (None, None, False, False)
+
+
+def test_names_of_classes_and_the_header_are_read():
+    names = record(b"N", 3, 2) + "é".encode() + record(b"", 0, 2**32 - 1)
+    (reply,) = replies(names + record(b"H", 1, 2, 3, 4, 5) + record(b"E", 0))
+    assert reply.labels == ("é", "", None)
+    assert reply.header == dict(zip(HEADER, (1, 2, 3, 4, 5), strict=True))

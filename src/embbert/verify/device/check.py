@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embbert.emit.c99 import export_c
+from embbert.errors import UsageError
 from embbert.verify.compare import Difference, Verdict, agree, arena_problems, broken_promises, compare
 from embbert.verify.device.cores import find_core
 from embbert.verify.device.image import OPTIMIZE, PLAIN, TRACED, Builder
 from embbert.verify.device.measure import answer_stack, image_sizes, image_stack
 from embbert.verify.device.program import DeviceProgram
 from embbert.verify.device.tools import find_tools
-from embbert.verify.host import BY_IDS, PREFIX, questions, read_export
+from embbert.verify.host import BY_IDS, NOTHING_ASKED, PREFIX, questions, read_export, wrong_files
 from embbert.verify.program import Question
-from embbert.verify.sizes import expected_arrays
+from embbert.verify.sizes import expected_arrays, wrong_weights
 from embbert.verify.stack import contradictions
 
 if TYPE_CHECKING:
@@ -178,7 +179,15 @@ class DeviceCheck:
         labels: Sequence[str] | None = None,
         layers: int = LAYERS,
     ) -> DeviceResult:
-        """Run and compare; the first `given` questions are the user's, whose instructions are told."""
+        """Run and compare; the first `given` questions are the user's, whose instructions are told.
+
+        Raises:
+            CheckFailed: as `verify_device`; or a file that the report lists is missing.
+            UsageError: there are no questions, or one is too large for the harness.
+        """
+        if not asked:
+            raise UsageError(NOTHING_ASKED)
+        problems = wrong_files(self._export, self._report)
         with tempfile.TemporaryDirectory(prefix="embbert-") as place:
             builder = Builder(self._export, self._core, self._tools, Path(place))
             plain = DeviceProgram(builder.build(PLAIN))
@@ -201,10 +210,12 @@ class DeviceCheck:
                 else:
                     difference, compared = self._compare_builds(plain, small, asked, closely, replies)
                     values += compared
-            problems = [] if difference is None else [str(difference)]
+            problems += [] if difference is None else [str(difference)]
             whole = difference is None and bool(replies)
-            problems += broken_promises(replies, self._report["bytes"], self._export.labels)
+            problems += broken_promises(replies, report)
+            problems += wrong_weights(self._export.path, self._plan, self._tokenizer, report)
             problems += sizes.problems
+            problems += builder.foreign_calls(SIZES_LEVEL)
             problems += self._stack_problems(plain.image, bounds, replies)
             return DeviceResult(
                 core=self._core.title,

@@ -53,6 +53,7 @@ class Core:
         flash: address of the constants and the code.
         ram: address of everything else.
         vectors: address of the vector table if the core wants it elsewhere than at the start of flash.
+        integers: more flags of GCC, by which floats go through functions where it would use instructions.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Core:
     flash: int = 0
     ram: int = 0x2000_0000
     vectors: int | None = None
+    integers: tuple[str, ...] = ()
 
     @property
     def riscv(self) -> bool:
@@ -134,6 +136,7 @@ CORES = {
             flash=0x0100_0000,
             ram=0x2100_0000,
             vectors=0,
+            integers=("-mcpu=cortex-m55+nomve.fp+nofp",),
         ),
         Core(
             "rv32imac",

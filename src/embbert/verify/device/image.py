@@ -10,6 +10,7 @@ from embbert.verify.device.cores import FLASH_BYTES, RAM_BYTES
 from embbert.verify.device.linker import linker_script
 from embbert.verify.device.module import module_flags, read_map
 from embbert.verify.elf import LinkedProgram, read_image
+from embbert.verify.sizes import foreign
 from embbert.verify.stack import FLAGS as CALL_GRAPH
 from embbert.verify.stack import writes_call_graphs
 from embbert.verify.toolchain import STRICT
@@ -78,7 +79,7 @@ class Builder:
         flags: Sequence[str] = (),
     ) -> None:
         self.export, self.core, self.tools = export, core, tools
-        self._folder = folder
+        self._folder = folder.resolve()  # compilers run in folders below it
         self._graphs = tools.compiler == "gcc" and writes_call_graphs(tools.command)
         self._flags = [*MODEL_FLAGS, *STRICT, *(CALL_GRAPH if self._graphs else ()), *flags]
 
@@ -114,6 +115,21 @@ class Builder:
         self.tools.link(objects, script, path)
         graphs = tuple(unit.with_suffix(".ci") for unit in objects) if self._graphs else ()
         return Image(path, self.core, self.tools, read_image(path), graphs)
+
+    def foreign_calls(self, optimize: str) -> list[str]:
+        """What the export calls that it may not, floating point of a library for one, as sentences.
+
+        Nothing of a module of WebAssembly, whose floats need no library and whose objects are no ELF files.
+        """
+        if self.core.wasm:
+            return []
+        flags = self.core.integers if self.tools.compiler == "gcc" else ()
+        place = "integers" if flags else optimize.lstrip("-")
+        calls = {
+            source.name: foreign(self._object(source, place, [optimize, *flags]), self.export.prefix)
+            for source in self.export.sources()
+        }
+        return [f"{name} calls {', '.join(names)}" for name, names in calls.items() if names]
 
     def _module(self, objects: Sequence[Path], path: Path) -> Image:
         placed = path.with_suffix(".map")

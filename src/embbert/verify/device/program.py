@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from embbert.errors import UsageError
 from embbert.verify.device.image import PART_BYTES
 from embbert.verify.device.qemu import Qemu
-from embbert.verify.program import replies
+from embbert.verify.program import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class DeviceProgram:
 
         Raises:
             UsageError: a text is larger than the harness's memory.
-            CheckFailed: the program faulted.
+            CheckFailed: the program faulted, or ended before all was answered.
         """
         for start in range(0, len(questions), batch):
             requests = [question.request() for question in questions[start : start + batch]]
@@ -64,7 +64,8 @@ class DeviceProgram:
                     raise UsageError(
                         f"text {index} has more than {PART_BYTES:,} bytes, too many for the harness"
                     )
-            yield from replies(self.emulator.run(b"".join(requests)))
+            said = self.emulator.run(b"".join(requests))
+            yield from answers(said, start, start + len(requests), len(questions))
 
     def instructions(self, ticks: int) -> int:
         """Instructions that so many ticks of the board's counter stand for."""

@@ -56,7 +56,7 @@ class Tools:
         Raises:
             CheckFailed: the compiler refused.
         """
-        run_compiler([*self.command, "-c", *flags, str(source), "-o", str(out)], self._name, out.parent)
+        run_compiler([*self.command, "-c", *flags, str(source)], out, self._name, out.parent)
 
     def link(self, objects: Sequence[Path], script: Path, out: Path) -> None:
         """An image.
@@ -68,7 +68,7 @@ class Tools:
         start = ["-nostdlib"] if self.compiler == "gcc" else ["-Wl,-e,reset"]
         end = ["-lgcc"] if self.compiler == "gcc" else []
         flags = ["-Wl,--gc-sections", "-T", str(script), *map(str, objects), *end]
-        run_compiler([*self.command, *start, *flags, "-o", str(out)], self._name, out.parent)
+        run_compiler([*self.command, *start, *flags], out, self._name, out.parent)
 
     def link_module(self, objects: Sequence[Path], flags: Sequence[str], out: Path) -> None:
         """A module of WebAssembly.
@@ -77,8 +77,8 @@ class Tools:
             CheckFailed: the linker refused.
         """
         # `zig cc` passes few flags on to this linker, so it is called by its own name.
-        command = [*ZIG, "wasm-ld", *flags, *map(str, objects), "-o", str(out)]
-        run_compiler(command, self._name, out.parent)
+        command = [*ZIG, "wasm-ld", *flags, *map(str, objects)]
+        run_compiler(command, out, self._name, out.parent)
 
 
 def find_tools(core: Core, name: str | None = None) -> Tools:

@@ -153,8 +153,8 @@ def _count_function(folder: Path) -> ctypes.CDLL:
     """counter.c, compiled for this machine."""
     library = folder / "counter.so"
     with resources.as_file(resources.files("embbert.verify.device") / "counter.c") as source:
-        command = [sys.executable, "-m", "ziglang", "cc", "-O2", "-shared", str(source), "-o", str(library)]
-        run_compiler(command, "zig", folder)
+        command = [sys.executable, "-m", "ziglang", "cc", "-O2", "-shared", str(source)]
+        run_compiler(command, library, "zig", folder)
     return ctypes.CDLL(str(library))
 
 

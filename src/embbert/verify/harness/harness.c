@@ -7,13 +7,14 @@
  *   'L' count logits...   logits          'S' bytes   stack of the call       'R' value   class or regression value
  *   'C' ticks ticks       of encoding the text, of the whole call             'K' name length, name, ticks  one operator
  *   'A' flag flag         an arena one byte too small was refused, the bytes around the arena are untouched
- *   'N' length name       of the class, if classes have names
+ *   'N' count names...    of the numbers 0 .. CLASSES, once, if classes have names: length and name, or UINT32_MAX
+ *   'H' bytes bytes tokens ids bytes   what the header says of arena, stack, length, vocabulary, file of weights, once
  *   'F' status            of the boot self-test, once                         'O' ticks   of checking the weights, once
  *   'E' status            end of the request
  * HARNESS_PREFIX and HARNESS_UPPER are the export's prefix; HARNESS_PAIR, HARNESS_REGRESS, HARNESS_LABELS,
  * HARNESS_SELF_TEST and HARNESS_IDS_ONLY say which functions it has, HARNESS_NGRAMS that n-grams follow the tokens;
  * HARNESS_BLOB is the path of its weights if they are a file. HARNESS_STACK, HARNESS_COUNT and HARNESS_CHECKS ask for
- * 'S', for 'C' and 'O' (and in a traced build 'K' in place of 'T'), and for 'A', 'N' and 'F', which a traced build
+ * 'S', for 'C' and 'O' (and in a traced build 'K' in place of 'T'), and for 'A', 'N', 'H' and 'F', which a traced build
  * cannot have: their calls would report rows too. */
 #include "harness.h"
 
@@ -270,18 +271,45 @@ static void put_stack(void)
 
 static void put_checks(void)
 {
-#ifdef PUT_LABELS
-    if (status == EMBBERT_OK && kind != 'i') {
-        const char *name = NAME(_label)(result);
-
-        harness_put("N", 1);
-        put_name(name == NULL ? "" : name);
-    }
-#endif
 #ifdef HARNESS_CHECKS
     harness_put("A", 1);
     put_number(call(CONSTANT(_ARENA_BYTES) - 1u) == EMBBERT_ARENA_TOO_SMALL ? 1u : 0u);
     put_number(harness_guarded() ? 1u : 0u);
+#endif
+}
+
+static void put_labels(void)
+{
+#ifdef PUT_LABELS
+    uint32_t i;
+
+    harness_put("N", 1);
+    put_number(CONSTANT(_CLASSES) + 1u);
+    for (i = 0; i <= CONSTANT(_CLASSES); i++) {
+        const char *name = NAME(_label)(i);
+
+        if (name == NULL) {
+            put_number(UINT32_MAX);
+        } else {
+            put_name(name);
+        }
+    }
+#endif
+}
+
+static void put_header(void)
+{
+#ifdef HARNESS_CHECKS
+    harness_put("H", 1);
+    put_number(CONSTANT(_ARENA_BYTES));
+    put_number(CONSTANT(_STACK_BYTES));
+    put_number(CONSTANT(_MAX_LENGTH));
+    put_number(CONSTANT(_VOCAB_SIZE));
+#ifdef HARNESS_BLOB
+    put_number(CONSTANT(_BLOB_BYTES));
+#else
+    put_number(0u);
+#endif
 #endif
 }
 
@@ -318,6 +346,8 @@ void harness_run(void *memory)
     reading = harness_ticks() - reading;
 #endif
     open_weights();
+    put_labels();
+    put_header();
     put_self_test();
     while (read_request()) {
         clear_arena();
