@@ -180,9 +180,11 @@ def test_whole_models_equal_the_reference_under_sanitizers(tmp_path, form):
 
 @pytest.mark.parametrize("compiler", plans.COMPILERS)
 @pytest.mark.parametrize("form", FORMS)
-def test_no_form_causes_a_warning(folder, tmp_path, form, compiler):
+def test_no_form_causes_a_warning(folder, form, compiler):
     flags = ["-fsyntax-only", *STRICT, f"-DEMBBERT_KERNELS={FORMS[form]}", "-isystem", str(NATIVE)]
-    find_compiler(compiler).compile(sorted(folder.glob("embbert*.c")), tmp_path / "x.o", flags)
+    line = [compiler, *flags, *map(str, sorted(folder.glob("embbert*.c")))]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def chosen(command, folder):
