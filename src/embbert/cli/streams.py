@@ -88,5 +88,8 @@ def guard(command: str | None) -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
-    sys.stdout = Stream(cast("io.TextIOWrapper", sys.stdout), "stdout", ends=command in ENDLESS)
-    sys.stderr = Stream(cast("io.TextIOWrapper", sys.stderr), "stderr")
+    # What a notebook or another program put there is left alone.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = Stream(sys.stdout, "stdout", ends=command in ENDLESS)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = Stream(sys.stderr, "stderr")
