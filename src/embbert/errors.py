@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def reason(error: BaseException) -> str:
-    """What another library's error says in one line, or the name of its class if it says nothing."""
+    """What an error says in one line, its first, or the name of its class if it says nothing."""
     return next(filter(str.strip, str(error).splitlines()), type(error).__name__)
 
 

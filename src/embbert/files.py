@@ -6,6 +6,7 @@ never a mixture.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -133,6 +134,16 @@ def held_by(path: Path) -> list[str] | None:
         raise UsageError(f"{path} cannot be made: {error.strerror or error}; choose another place") from error
 
 
+def check_name(path: Path, what: str, example: str) -> None:
+    """Refuse a path that ends without a name: `replace_folder` would replace what somebody stands in.
+
+    Raises:
+        UsageError: it does; the message says what to name instead.
+    """
+    if path.name in ("", ".."):
+        raise UsageError(f"{path} is no name of a folder; name the {what} to make, such as {example}")
+
+
 def check_place(
     path: Path,
     kind: str,
@@ -156,8 +167,7 @@ def check_place(
         UsageError: anything else stands there, nothing can be made there, or the path ends without a name.
         ModelError: the marker is damaged.
     """
-    if path.name in ("", ".."):
-        raise UsageError(f"{path} is no name of a folder; name the {kind} folder to make, such as {kind}/")
+    check_name(path, f"{kind} folder", f"{kind}/")
     held = held_by(path)
     if held == []:
         return
@@ -230,6 +240,12 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(former, ignore_errors=True)
+
+
+def has_digest(data: bytes, sha256: str | None) -> bool:
+    """Whether a file's content has this SHA-256, but for line ends, which version control may change."""
+    forms = (data, data.replace(b"\r\n", b"\n"))
+    return sha256 in [hashlib.sha256(form).hexdigest() for form in forms]
 
 
 def interrupted_save(path: Path) -> Path | None:

@@ -57,12 +57,13 @@ def print_results(folder: Path) -> None:
             for system in systems
         ]
         table.add_row(task, *(seeds or "–" for seeds in found))
-    plain_console().print(table)
+    console = plain_console()
+    console.print(table)
     there = {str(cell.name) for cell in cells}
     for path in sorted(folder.glob(f"*{ERROR}")):
         if path.name.removesuffix(ERROR) in there:  # another machine made it, and its file was copied here
             continue
-        plain_console().print(f"failed: {path}")
+        console.print(f"failed: {path}")
 
 
 def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
@@ -74,7 +75,7 @@ def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
     from embbert.bench.duplicates import count_duplicates  # noqa: PLC0415 - it loads NumPy
     from embbert.bench.load import load  # noqa: PLC0415
 
-    errors = plain_console(stderr=True, soft_wrap=True)
+    console, errors = plain_console(), plain_console(stderr=True, soft_wrap=True)
     table = Table("test set")
     for name in ("training rows", "test rows", "exact", "normalised", "near"):
         table.add_column(name, justify="right")
@@ -93,9 +94,9 @@ def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
             table.add_row(test, *(f"{count:,}" for count in counts), data.split)
         if data.partial is not None:
             notes.append(f"{card.name}: {data.partial}")
-    plain_console().print(table)
+    console.print(table)
     for note in notes:
-        plain_console().print(note)
+        console.print(note)
     if failed:
         raise DataError(f"nothing was counted of {', '.join(failed)}; the reasons stand above")
 

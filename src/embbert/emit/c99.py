@@ -29,7 +29,7 @@ from embbert.emit.render import (
 )
 from embbert.emit.tokenizer_c import tokenizer_bytes, tokenizer_source
 from embbert.errors import UsageError
-from embbert.files import held_by, is_there, json_bytes, replace_folder
+from embbert.files import check_name, has_digest, held_by, is_there, json_bytes, replace_folder
 from embbert.footprint import SMALLEST_LENGTH
 from embbert.quant import spec
 from embbert.text.charset import CHARSETS, Charset
@@ -239,8 +239,7 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         UsageError: something stands at `out` that is no export, or an export while `overwrite` is off, or
             nothing can be made there.
     """
-    if out.name in ("", ".."):
-        raise UsageError(f"{out} is no name of a folder; name the folder to make, such as c/")
+    check_name(out, "folder", "c/")
     if held_by(out) == []:
         return
     names = _files_of_export(out)
@@ -251,20 +250,12 @@ def check_target(out: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{out} also holds {foreign}, which no export wrote; choose another place")
     if not overwrite:
         raise UsageError(f"{out} already holds an export; add --overwrite to replace it")
-    for name, digest_of_export in names.items():
-        if not _unchanged(out / name, digest_of_export):
+    for name, sha256 in names.items():
+        if sha256 is not None and is_there(out / name) and not has_digest((out / name).read_bytes(), sha256):
             raise UsageError(
                 f"{out / name} was changed after the export, and --overwrite would lose that; "
                 "move it away, or choose another place"
             )
-
-
-def _unchanged(file: Path, sha256: str | None) -> bool:
-    """Whether it is what an export wrote, but for line ends, which version control may change; or is gone."""
-    if sha256 is None or not is_there(file):
-        return True
-    data = file.read_bytes()
-    return sha256 in (hashlib.sha256(form).hexdigest() for form in (data, data.replace(b"\r\n", b"\n")))
 
 
 def _first_foreign(out: Path, names: Collection[str], above: str = "") -> str | None:

@@ -222,8 +222,6 @@ class _Builder:
         bias = np.zeros(len(weight))
         if step.bias:
             bias = self.weights[f"{step.weight}.bias"].astype(np.float64)
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise ModelError(f"{where}: the float weights hold NaN or infinity; train the model again")
         table, scale = quantize_columns(weight.T)
         # The sum over the root is in units of 2^−15 of a weight's.
         multiplier, shift = fixed_point(where, scale * spec.LOGIT_ONE / 2**SHARE_BITS)

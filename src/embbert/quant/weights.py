@@ -75,7 +75,7 @@ def quantize_matrix(
 
     Args:
         name: of the operator, for messages.
-        weight: [out, in] with axis 1, or [in, out] with axis 0; `axis` is the one summed over.
+        weight: finite, [out, in] with axis 1, or [in, out] with axis 0; `axis` is the one summed over.
         bias: [out], or None for zero.
         input_scale: real value of one unit of the input.
         input_limit: largest magnitude of the input, in units.
@@ -87,12 +87,10 @@ def quantize_matrix(
     inside int32.
 
     Raises:
-        ModelError: weights that are not finite, or factors that no fixed-point number holds.
+        ModelError: factors that no fixed-point number holds.
     """
     real = np.asarray(weight, dtype=np.float64)
     offset = np.zeros(real.shape[1 - axis]) if bias is None else np.asarray(bias, dtype=np.float64)
-    if not (np.isfinite(real).all() and np.isfinite(offset).all()):
-        raise ModelError(f"{name}: the float weights hold NaN or infinity; train the model again")
     scale = np.abs(real).max(axis=axis) / LIMITS["int8"]
     scale = np.maximum(scale, np.abs(offset) / (input_scale * BIAS_LIMIT))
     scale = _some_scale(scale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from embbert.bases import SCRATCH, load_base
 from embbert.config import SCRATCH_LEARNING_RATE, preset
 from embbert.data import label_names
-from embbert.errors import TooFewNgramsError
+from embbert.errors import TooFewNgramsError, reason
 from embbert.store import check_target, load_model
 from embbert.text.tables import tables_of
 from embbert.train.both import ROOM
@@ -99,7 +99,7 @@ def train_auto(request: AutoRequest) -> dict[str, Any]:
             tried["linear"] = train_linear(_linear(request, place / "linear"))
         except TooFewNgramsError as error:
             too_few = error
-            say(f"{str(error).splitlines()[0]}; there is no linear model")
+            say(f"{reason(error)}; there is no linear model")
     if fitting is not None:
         embbert = _embbert(request, place / "embbert", *fitting)
         if finished(embbert) is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from embbert.config import BackboneConfig
 from embbert.config.model import LARGEST, MAX_NGRAMS
-from embbert.errors import ModelError, TooFewNgramsError
+from embbert.errors import ModelError, TooFewNgramsError, reason
 from embbert.quant.build import quantize
 from embbert.quant.calibrate import calibration_rows
 from embbert.quant.plan_io import plan_to_arrays
@@ -74,7 +74,7 @@ def join(folder: ModelFolder, request: Request, budget: int) -> dict[str, Any]:
             counted, most, score=request.config.score, class_weights=request.config.class_weights, say=say
         ).tightened(rows.training)
     except TooFewNgramsError as error:
-        say(f"{str(error).splitlines()[0]}; none are added")
+        say(f"{reason(error)}; none are added")
         return alone
     score = score_name(rows.task, request.config.score)
     ids = tokens.encode_batch(rows.validation.texts, rows.validation.pairs, max_length=config.max_length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from embbert.emit.c99 import REPORT, export_c
 from embbert.emit.render import shortened
 from embbert.errors import CheckFailed, UsageError
+from embbert.files import has_digest
 from embbert.verify.compare import Difference, Verdict, agree, arena_problems, broken_promises, compare
 from embbert.verify.program import Export, Program, Question, logits
 from embbert.verify.sizes import Sizes, expected_arrays, measure, wrong_weights
@@ -278,9 +278,7 @@ def wrong_files(export: Export, report: Mapping[str, Any]) -> list[str]:
             raise CheckFailed(
                 f"{export.path} lacks {name}, which its report lists ({error.strerror}): export again"
             ) from error
-        # Version control may change line ends.
-        forms = (data, data.replace(b"\r\n", b"\n"))
-        if wanted not in [hashlib.sha256(form).hexdigest() for form in forms]:
+        if not has_digest(data, wanted):
             problems.append(f"{name} is not the file that the report lists: its sha256 differs")
     return problems
 

@@ -19,6 +19,7 @@ def program(monkeypatch, tmp_path, script):
     emulator.write_text(f"#!/bin/sh\n{script}\n")
     emulator.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.chdir(tmp_path)  # where it is asked for its version, and does what the script says too
     tools = SimpleNamespace(emulator="qemu")
     linked = LinkedProgram(0, (), {}, ())
     return DeviceProgram(Image(Path("image.elf"), CORES["cortex-m4"], tools, linked))
