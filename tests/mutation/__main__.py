@@ -63,6 +63,7 @@ QUANT = ["tests/unit/quant/test_reference.py", "tests/unit/quant", "tests/unit/e
 EXPORT = ["tests/unit/emit/test_c99.py", *MODEL[:1]]
 BLOB = ["tests/unit/emit/test_blob.py", *WEIGHTS[:3]]
 JOINT = ["tests/parity/test_joint_c.py"]
+PACKAGES = ["tests/unit/emit/test_package_files.py", "tests/unit/emit/test_packages.py"]
 READERS = ["tests/parity/test_readers_c.py", "tests/parity/test_readers_time.py"]
 SECOND_STAGE = {
     "embbert_blob": ["tests/parity/test_blob_checks.py"],
@@ -81,11 +82,11 @@ PYTHON_TESTS = {
     "src/embbert/emit/layout.py": ["tests/unit/emit/test_layout.py", *EXPORT],
     "src/embbert/emit/constants.py": ["tests/unit/emit/test_constants.py", *EXPORT, *BLOB],
     "src/embbert/emit/blob.py": [*BLOB, "tests/unit/emit/test_c99.py"],
-    "src/embbert/emit/c99.py": [
-        "tests/unit/emit/test_c99.py",
-        "tests/unit/emit/test_packages.py",
-        *MODEL[:1],
-    ],
+    "src/embbert/emit/c99.py": ["tests/unit/emit/test_c99.py", PACKAGES[1], *MODEL[:1]],
+    "src/embbert/emit/checks.py": ["tests/unit/emit/test_checks.py", *EXPORT],
+    "src/embbert/emit/golden.py": [*EXPORT, *JOINT],
+    "src/embbert/emit/packages.py": PACKAGES,
+    "src/embbert/emit/render.py": ["tests/unit/emit/test_c99.py", *MODEL, *WEIGHTS, *PACKAGES],
     "src/embbert/emit/stages.py": [
         "tests/unit/emit/test_blob.py",
         "tests/unit/emit/test_kernels.py",

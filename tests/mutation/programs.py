@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,15 @@ import numpy as np
 import architectures
 import factory
 import folders
+import joints
+import linears
 import plans
 import readers
 from embbert.emit.c99 import export_c
 from embbert.quant.plan_io import load_plan
 from embbert.verify import program as harness
 from embbert.verify.compare import compare
+from embbert.verify.host import questions, read_export
 from mutation.bench import Bench, Program, Run, Unit
 from operators import FORMS, NATIVE
 from parity import test_blob_c, test_kernels, test_model_c
@@ -26,8 +30,11 @@ from parity import test_blob_c, test_kernels, test_model_c
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from embbert.emit.c99 import Weights
     from embbert.quant.spec import Plan
-    from embbert.text import Tokenizer
+    from embbert.store import ModelFolder
+    from embbert.text import AnyTokenizer
+    from embbert.verify.program import Export
 
 HARNESS = Path(harness.__file__).parent / "harness"
 
@@ -53,6 +60,13 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 OTHERS = ("bert, mean, values of another size", "embedder alone, wide", "efficient, mean, odd sizes")
 BLOBS = {"faithful": (1, {}), "residual": (3, {"residual": True, "expansion": 2, "pooling": "mean"})}
+WHOLE: dict[str, tuple[Callable[..., ModelFolder], dict[str, Any], Weights]] = {
+    "linear": (linears.linear_folder, {}, "constants"),
+    "linear, pairs": (linears.linear_folder, {"task": "regress", "pair": True}, "blob"),
+    "n-grams beside tokens": (joints.joint_folder, {"shared": False, "max_ngrams": 70}, "constants"),
+    "n-grams beside tokens, pairs": (joints.joint_folder, {"task": "regress", "pair": True}, "blob"),
+}
+"""From text to result: what makes the folder, its settings, and where the weights lie."""
 
 
 def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda _: True) -> Bench:
@@ -65,9 +79,8 @@ def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda 
     """
     place.mkdir(parents=True, exist_ok=True)
     bench = Bench(runtime, place / "objects", (NATIVE, HARNESS))
-    operators = sorted(
-        path for path in runtime.glob("embbert_*.c") if path.stem not in ("embbert_blob", "embbert_tokenizer")
-    )
+    front = ("embbert_blob.c", *(reader.source.name for reader in readers.READERS))
+    operators = sorted(path for path in runtime.glob("embbert_*.c") if path.name not in front)
     for form, flags in FORMS.items():
         shared = tuple(Unit(path, flags) for path in operators)
         if wanted(f"kernels, {form}"):
@@ -99,8 +112,15 @@ def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda 
             bench.add(_damaged(shape, place / f"damaged {shape}", (blob, *shared)))
     if wanted("calls"):
         bench.add(_calls(place / "calls", (Unit(runtime / "embbert_tokenizer.c"), *shared)))
-    if wanted("tokenizer"):
-        bench.add(_tokenizer(place / "tokenizer", runtime))
+    reading = tuple(Unit(runtime / reader.source.name, faster) for reader in readers.READERS)
+    for name, (make, settings, weights) in WHOLE.items():
+        if wanted(name):
+            units = (*reading, *shared, *((blob,) if weights == "blob" else ()))
+            model = make(place / f"model {name}", **settings)
+            bench.add(_whole(name, place / name, model, weights, faster, units))
+    for reader in readers.READERS:
+        if wanted(reader.name):
+            bench.add(_reader(reader, place / reader.name, runtime))
     return bench
 
 
@@ -115,26 +135,58 @@ def _model(
     plan: Plan,
     flags: tuple[str, ...],
     shared: Sequence[Unit],
-    weights: Any = "constants",
+    weights: Weights = "constants",
 ) -> Program:
     """A model in the harness of `embbert verify`: every operator's output, compared with the reference."""
     shutil.rmtree(folder, ignore_errors=True)
     export = plans.write_export(plan, folder, weights)
-    _drop_runtime(folder)
+    return _asked(name, export, flags, shared, _Expected(plan, plans.id_questions(plan, count=11)))
+
+
+def _whole(
+    name: str,
+    folder: Path,
+    model: ModelFolder,
+    weights: Weights,
+    flags: tuple[str, ...],
+    shared: Sequence[Unit],
+) -> Program:
+    """The same from texts: their numbers and the result too."""
+    shutil.rmtree(folder, ignore_errors=True)
+    plan = load_plan(model)
+    export_c(model, plan, folder, weights=weights)
+    texts = [*linears.TEXTS, *readers.MULTILINGUAL]
+    asked = questions(model, texts, texts[::-1] if model.pair else None)
+    expected = _Expected(plan, asked, model.tokenizer, classify=model.task == "classify")
+    return _asked(name, read_export(folder)[1], flags, shared, expected)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a program of `_asked` is asked, and what says the right answers."""
+
+    plan: Plan
+    asked: Sequence[harness.Question]
+    tokenizer: AnyTokenizer | None = None
+    classify: bool = True
+
+    def verify(self, output: bytes) -> None:
+        replies = harness.replies(output)
+        for index, (question, reply) in enumerate(zip(self.asked, replies, strict=True)):
+            difference, _ = compare(self.plan, self.tokenizer, index, question, reply, classify=self.classify)
+            if difference is not None:
+                raise RuntimeError(str(difference))
+
+
+def _asked(
+    name: str, export: Export, flags: tuple[str, ...], shared: Sequence[Unit], expected: _Expected
+) -> Program:
+    _drop_runtime(export.path)
     switches = (*flags, "-DEMBBERT_TRACE", *export.defines())
     own = [HARNESS / "harness.c", HARNESS / "host.c", *export.sources()]
-    asked = plans.id_questions(plan, count=11)
-    request = b"".join(question.request() for question in asked)
+    request = b"".join(question.request() for question in expected.asked)
     units = (*(Unit(path, switches) for path in own), *shared)
-    return Program(name, units, [Run((), request)], lambda output: _verify(plan, asked, output))
-
-
-def _verify(plan: Plan, asked: Sequence[harness.Question], output: bytes) -> None:
-    replies = list(harness.replies(output))
-    for index, (question, reply) in enumerate(zip(asked, replies, strict=True)):
-        difference, _ = compare(plan, None, index, question, reply)
-        if difference is not None:
-            raise RuntimeError(str(difference))
+    return Program(name, units, [Run((), request)], expected.verify)
 
 
 def _drop_runtime(folder: Path) -> None:
@@ -176,28 +228,21 @@ def _calls(folder: Path, shared: Sequence[Unit]) -> Program:
     return Program("calls", (*(Unit(path) for path in sorted((folder / "c").glob("*.c"))), *shared), [Run()])
 
 
-def _tokenizer(folder: Path, runtime: Path) -> Program:
-    """Awkward texts and pairs through tokenizers of every kind, against the Python tokenizer's ids."""
+def _reader(reader: readers.Reader, folder: Path, runtime: Path) -> Program:
+    """Awkward texts and pairs through tokenizers of every kind, against the numbers that Python gives."""
     folder.mkdir(exist_ok=True)
-    found = readers.TOKENS.made()
-    units = [Unit(readers.HARNESS), Unit(runtime / readers.TOKENS.source.name)]
-    units += map(Unit, readers.TOKENS.write(folder))
+    units = [Unit(readers.HARNESS, reader.define), Unit(runtime / reader.source.name)]
+    units += map(Unit, reader.write(folder))
     request, expected = b"", b""
-    for index, text, pair, max_length in _texts(len(found)):
+    for index, text, pair, max_length in _texts(reader):
         request += readers.request(index, max_length, text, pair)
-        ids = _ids(found[index], text, pair, max_length)
+        least = reader.least[pair is not None]
+        ids = reader.ids(index, max_length, text, pair) if max_length >= least else []
         expected += len(ids).to_bytes(4, "little") + np.array(ids, np.uint16).tobytes()
-    return Program("tokenizer", tuple(units), [Run((), request, expected)])
+    return Program(reader.name, tuple(units), [Run((), request, expected)])
 
 
-def _ids(tokenizer: Tokenizer, text: bytes, pair: bytes | None, max_length: int) -> list[int]:
-    if max_length < (1 if pair is None else 3):
-        return []
-    second = None if pair is None else pair.decode("utf-8", "replace")
-    return tokenizer.encode(text.decode("utf-8", "replace"), second, max_length=max_length)
-
-
-def _texts(count: int) -> list[tuple[int, bytes, bytes | None, int]]:
+def _texts(reader: readers.Reader) -> list[tuple[int, bytes, bytes | None, int]]:
     """(tokenizer, text, second text or None, max_length)."""
     rng = random.Random(3)
     single = [line.encode() for line in readers.MULTILINGUAL]
@@ -218,7 +263,7 @@ def _texts(count: int) -> list[tuple[int, bytes, bytes | None, int]]:
         b"\xe0\x9f\xbf\xe0\xa0\x80",
     ]
     texts: list[tuple[int, bytes, bytes | None, int]] = []
-    for index in range(count):
+    for index in range(reader.count):
         texts += [(index, text, None, 600) for text in single]
         texts += [(index, text, None, rng.randrange(1, 12)) for text in single[::4]]
         texts += [

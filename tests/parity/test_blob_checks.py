@@ -50,11 +50,14 @@ class Sound:
         )
 
     def limits(self, *fields):
-        """Whether elements of these arrays may be at the limits, but not the most negative number."""
+        """Whether elements of these arrays may be at the limits, but not the most negative number.
+
+        That number stands before and behind them: whoever reads one element too many finds fault with it.
+        """
         for field in fields:
             for at in (0, -1):
-                array = self.good[field].copy()
-                limits = np.iinfo(array.dtype)
+                limits = np.iinfo(self.good[field].dtype)
+                array = np.pad(self.good[field], 1, constant_values=limits.min)[1:-1]
                 found = []
                 for value in (limits.min, limits.min + 1, limits.max):
                     array[at] = value

@@ -11,7 +11,7 @@ import linears
 import operators
 import plans
 from embbert.emit.c99 import contents, export_c, runtime_files
-from embbert.quant import reference
+from embbert.quant import reference, spec
 from embbert.quant.plan_io import load_plan
 from embbert.verify.host import check_export, questions, verify_host
 from embbert.verify.program import Program, Question
@@ -38,6 +38,21 @@ def test_a_bag_equals_the_reference(tmp_path, weights, compiler):
             assert reply.trace["head.classify"].tolist() == [expected.tolist()]
         too_long, unknown = program.ask([Question(ids=(1,) * 41), Question(ids=(50,))])
         assert (too_long.status, unknown.status) == (7, 8)
+
+
+def test_the_longest_texts_of_the_largest_weights_equal_the_reference(tmp_path):
+    plan = linears.bag_plan(max_length=spec.MAX_BAG_IDS, shift=50)
+    largest = np.resize(np.array([127, -127, 126], np.int8), (50, 3))
+    (stage,) = plan.stages
+    bag = dataclasses.replace(stage.ops[0], weight=largest)
+    plan = dataclasses.replace(plan, stages=(dataclasses.replace(stage, ops=(bag,)),))
+    export = plans.write_export(plan, tmp_path / "c")
+    program = Program(export, find_compiler("gcc"), tmp_path, SANITIZED, trace=True)
+    asked = [
+        Question(ids=(7,) * count) for count in (1, 4, 5, 40, 2048, 16_383, 16_384, 65_534, spec.MAX_BAG_IDS)
+    ]
+    for question, reply in zip(asked, program.ask(asked), strict=True):
+        assert (reply.status, reply.logits.tolist()) == (0, reference.run(plan, question.ids).tolist())
 
 
 @pytest.mark.parametrize(
