@@ -68,6 +68,7 @@ EmbedWide = _structure(
 LayerNorm = _structure("LayerNorm", "gain:p bias:p epsilon:u64 cols:u16 shift:u8")
 Rescale = _structure("Rescale", "multiplier:i32 cols:u16 shift:u8 source:u8 target:u8")
 LookUp = _structure("LookUp", "table:p cols:u16")
+Bag = _structure("Bag", "weight:p bias:p multiplier:p outputs:u16 shift:u8")
 
 
 def library(place: Path, form: str) -> ctypes.CDLL:

@@ -114,15 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     out = options.out or options.work / "result.json"
     entries = without_equivalents(entries, _equivalents())
-    runs = [{"only": options.only, "per_file": options.per_file, "seed": options.seed}]
+    chosen = {"only": options.only, "per_file": options.per_file, "seed": options.seed}
+    runs = [{**chosen, "commit": _commit(), "versions": _versions()}]
     if options.only and out.exists():  # the other files' results stay
         earlier = json.loads(out.read_text())
         runs = [*(run for run in earlier["runs"] if run["only"] != options.only), *runs]
         entries = [entry for entry in earlier["mutants"] if entry["file"] not in files] + entries
     result = {
         "runs": runs,
-        "commit": _commit(),
-        "versions": _versions(),
         **summary(entries),
         "mutants": [_shown(entry) for entry in entries],
     }

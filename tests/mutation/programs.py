@@ -116,7 +116,9 @@ def build(place: Path, runtime: Path, *, wanted: Callable[[str], bool] = lambda 
     for name, (make, settings, weights) in WHOLE.items():
         if wanted(name):
             units = (*reading, *shared, *((blob,) if weights == "blob" else ()))
-            model = make(place / f"model {name}", **settings)
+            trained = place / f"model {name}"
+            shutil.rmtree(trained, ignore_errors=True)
+            model = make(trained, **settings)
             bench.add(_whole(name, place / name, model, weights, faster, units))
     for reader in readers.READERS:
         if wanted(reader.name):

@@ -364,6 +364,7 @@ def test_a_run_of_some_files_leaves_the_results_of_others(tmp_path, monkeypatch,
     result = json.loads(out.read_text())
     assert (result["killed"], result["survived"], result["score"]) == (2, 1, 66.7)
     assert [run["only"] for run in result["runs"]] == [["quant/"], ["layout"]]
+    assert all(len(run["commit"]) == 40 for run in result["runs"])
     assert set(result["files"]) == {
         f"src/embbert/{name}.py" for name in ("quant/spec", "quant/arithmetic", "emit/layout")
     }

@@ -184,6 +184,16 @@ def test_a_layer_norm_is_sound_where_its_shift_stays_in_range(runtime):
     # From 15 less, for epsilon alone, to 2 more, for rows at their limits.
     assert [sound(shift=shift) for shift in (22, 23, 46, 47, 255)] == [False, True, True, False, False]
     assert [sound(epsilon=2**62 - 1, shift=shift) for shift in (32, 33)] == [True, False]
+    # 2^22 - 64 is what 64 · 32767² lacks for one bit more.
+    most = [sound(epsilon=2**22 - 64 + more, shift=shift) for more in (-1, 0) for shift in (45, 46, 47)]
+    assert most == [True, True, False, True, False, False]
+
+
+def test_a_bag_is_sound_within_its_limits(runtime):
+    good = {"weight": np.zeros(3 * 4, np.int8), "bias": int32s(0, 0, 0, 0), "multiplier": int32s(1, 2, 3, 4)}
+    sound = Sound(runtime, "bag", 3, **good, outputs=4, shift=40)
+    assert sound.shifts("shift")
+    assert sound.limits(*good)
 
 
 def test_rescaling_and_tables_are_sound_within_their_limits(runtime):
