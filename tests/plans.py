@@ -122,11 +122,13 @@ def write_export(plan: Plan, path: Path, weights: Weights = "constants") -> Expo
 
 
 def id_questions(plan: Plan, seed: int = 0, count: int = 24) -> list[Question]:
-    """Token ids of every small length, the largest one, with and without a second segment."""
+    """Token ids of every small length and the largest; one begins with the second segment's mark."""
     rng = np.random.default_rng(seed)
     lengths = [*range(1, 10), plan.max_length, plan.max_length]
     lengths += rng.integers(1, plan.max_length + 1, max(count - len(lengths), 0)).tolist()
     asked = [rng.integers(0, plan.vocab_size, length).tolist() for length in lengths]
+    if plan.vocab_size > spec.SEP:
+        asked[1][0] = spec.SEP
     if plan.ngrams:
         counts = [(plan.max_ngrams + index) % (plan.max_ngrams + 1) for index in range(len(asked))]
         known = [plan.vocab_size + rng.integers(0, plan.ngrams, count) for count in counts]

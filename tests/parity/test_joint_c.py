@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ import plans
 from embbert.emit.c99 import contents, export_c, runtime_files
 from embbert.errors import DataError
 from embbert.quant import reference
+from embbert.quant.arithmetic import saturate
 from embbert.quant.plan_io import load_plan
 from embbert.verify.compare import compare
 from embbert.verify.host import TRICKY, check_export, questions, read_export, verify_host
 from embbert.verify.program import Program, Question
 from embbert.verify.toolchain import find_compiler
+from readers import RUNTIME
 
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 TEXTS = [
@@ -113,6 +116,35 @@ def test_any_65536_ids_are_taken(tmp_path):
     asked = [(5, 65535, 37, 65534), (36, 65535)]
     for ids, reply in zip(asked, program.ask([Question(ids=ids) for ids in asked]), strict=True):
         assert reply.logits.tolist() == reference.run(plan, ids).tolist()
+
+
+ADDER = """
+#include <stdio.h>
+#include "embbert_sum.h"
+int main(void)
+{{
+    const int32_t source[] = {{{source}}};
+    int32_t out[] = {{{out}}};
+    uint32_t i;
+    embbert_add_logits(source, {count}u, out);
+    for (i = 0; i < {count}u; i++) {{
+        printf("%ld\\n", (long)out[i]);
+    }}
+    return 0;
+}}
+"""
+
+
+def test_logits_are_added_up_to_the_limits_of_their_type_and_no_further(tmp_path):
+    limits = [-(2**31) + 1, -(2**30), -(2**30) - 1, -1, 0, 1, 2**30 - 1, 2**30, 2**31 - 1]
+    source, out = (list(values) for values in zip(*itertools.product(limits, repeat=2), strict=True))
+    texts = {name: ", ".join(map(str, values)) for name, values in (("source", source), ("out", out))}
+    caller, program = tmp_path / "caller.c", tmp_path / "caller"
+    caller.write_text(ADDER.format(**texts, count=len(source)))
+    find_compiler("gcc").compile([caller], program, [*SANITIZED, f"-I{RUNTIME}"])
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    total = np.array(source, np.int64) + np.array(out, np.int64)
+    assert [int(line) for line in printed.split()] == saturate(total, "int32").tolist()
 
 
 def test_a_shorter_export_shortens_the_tokens_only(tmp_path):
