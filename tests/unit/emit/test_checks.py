@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 import architectures
@@ -106,6 +107,43 @@ def test_rows_that_are_added_to_exist():
         dataclasses.replace(stage, rows="first") if stage.name == "layer0" else stage for stage in plan.stages
     )
     check(dataclasses.replace(plan, stages=stages))  # the residual stream is whole since the embedding
+
+
+@pytest.mark.parametrize("name", ["add", "contract"])
+def test_rows_that_are_added_to_must_have_been_written(name):
+    """A stage of the first row writes to w; the next one adds to every row of it."""
+    plan = factory.random_plan(factory.small_config(residual=True, num_layers=3))
+    changes = {
+        "layer0": {"out": {"out": "w"}, "contract": {"out": "w"}, "add": {"source": "w"}},
+        "layer1": {name: {"out": "w"}},
+    }
+    stages = []
+    for stage in plan.stages:
+        ops = tuple(
+            dataclasses.replace(op, **changes.get(stage.name, {}).get(op.name, {})) for op in stage.ops
+        )
+        rows = "first" if stage.name == "layer0" else stage.rows
+        stages.append(dataclasses.replace(stage, rows=rows, ops=ops))
+    tensors = (*plan.tensors, spec.Tensor("w", "int16", 12, "text", 0.5))
+    with pytest.raises(ModelError, match=rf"layer1\.{name}: it reads rows of w that nothing has written"):
+        check(dataclasses.replace(plan, tensors=tensors, stages=tuple(stages)))
+
+
+def test_sizes_that_c_cannot_hold_are_refused():
+    def long(taps):
+        def stretch(ops):
+            return [
+                dataclasses.replace(op, weight=np.zeros((taps, op.weight.shape[1]), np.int8))
+                if isinstance(op, spec.Conv)
+                else op
+                for op in ops
+            ]
+
+        return plan_with(stretch)
+
+    check(long(65_535))
+    with pytest.raises(ModelError, match=r"layer0\.conv: a size of 65536 does not fit 16 bits"):
+        check(long(65_536))
 
 
 def test_reads_of_every_operator():
