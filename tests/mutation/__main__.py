@@ -84,7 +84,7 @@ PYTHON_TESTS = {
     "src/embbert/emit/blob.py": [*BLOB, "tests/unit/emit/test_c99.py"],
     "src/embbert/emit/c99.py": ["tests/unit/emit/test_c99.py", PACKAGES[1], *MODEL[:1]],
     "src/embbert/emit/checks.py": ["tests/unit/emit/test_checks.py", *EXPORT],
-    "src/embbert/emit/golden.py": [*EXPORT, *JOINT],
+    "src/embbert/emit/golden.py": ["tests/unit/emit/test_golden.py", "tests/unit/test_boards.py", *EXPORT],
     "src/embbert/emit/packages.py": PACKAGES,
     "src/embbert/emit/render.py": ["tests/unit/emit/test_c99.py", *MODEL, *WEIGHTS, *PACKAGES],
     "src/embbert/emit/stages.py": [

@@ -16,7 +16,6 @@ import embbert
 import folders
 from embbert import footprint
 from embbert.emit.c99 import OPERATOR_FILES, check_prefix, contents, export_c, runtime_files
-from embbert.emit.golden import TEXTS
 from embbert.emit.render import c_string, shortened, stack_bytes
 from embbert.errors import UsageError
 from embbert.quant.plan_io import load_plan
@@ -230,12 +229,6 @@ def test_strings_survive_the_c_compiler(tmp_path):
     subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", source, "-o", tmp_path / "a"], check=True)
     done = subprocess.run([tmp_path / "a"], capture_output=True, check=True)
     assert done.stdout == text.encode()
-
-
-def test_golden_texts_cover_nothing_plenty_and_unicode():
-    assert "" in TEXTS
-    assert max(map(len, TEXTS)) > 250
-    assert any(not text.isascii() for text in TEXTS)
 
 
 def test_runtime_files_are_shipped_whole():
