@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RUNTIME = "src/embbert/emit/runtime"
 TEMPLATES = "src/embbert/emit/templates"
-COPIED = ("src", "tests", "pyproject.toml", "examples", "README.md")
+COPIED = ("src", "tests", "docs", "pyproject.toml", "examples", "README.md")
 PATIENCE = 3600
 ONE_COMPILER = ("-m", "not slow", "-k", "not clang")
 
