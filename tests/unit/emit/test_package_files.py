@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from embbert.emit import packages
 from embbert.emit.packages import KIB
 from embbert.footprint import STACK_BYTES
 from packaged import EXAMPLES, STUBS, files, package
@@ -148,6 +149,20 @@ def test_partitions_hold_program_and_weights(models, tmp_path, weights):
         assert table["weights"][:2] == ["0x40", "0x00"]
     settings = (project / "sdkconfig.defaults").read_text()
     assert place <= int(re.search(r"FLASHSIZE_(\d+)MB=y", settings)[1]) * KIB * KIB
+
+
+def test_partitions_grow_with_the_program_and_the_weights():
+    page, mib = 64 * KIB, KIB * KIB
+    most = mib - packages.ESP_SYSTEM  # of a program in the smallest partition
+    for program, weights, app, data, flash_mb in (
+        (0, 0, mib, 0, 2),
+        (most, 15 * page, mib, 15 * page, 2),  # full to the last byte: 64 KiB, 1 MiB and these
+        (most + 1, 0, mib + page, 0, 2),
+        (most, 15 * page + 1, mib, 16 * page, 4),
+        (most + page + 1, 3 * mib, mib + 2 * page, 3 * mib, 8),
+    ):
+        found = packages._esp_flash(program, weights)
+        assert found == {"app": app, "weights": data, "flash_mb": flash_mb}
 
 
 @pytest.mark.parametrize("target", EXAMPLES)
