@@ -38,7 +38,7 @@ from embbert.bench.tasks import shipped_cards
 from embbert.errors import EmbbertError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from embbert.bench.cells import Cell
     from embbert.bench.leaders import Standing
@@ -50,6 +50,9 @@ PAGE, PICTURES = "results.md", "results"
 CORE = "cortex-m4"
 OURS = "both-512k"
 """Stands for the project: what  embbert train --arch both  makes."""
+
+PARTS = ("embbert-base", "linear-256k")
+"""What it adds up, each trained by itself."""
 
 FAMILY = ("embbert-nano", "embbert-tiny", "embbert-24m")
 """Sizes of EmbBERT that were trained by one recipe; those that have results are drawn."""
@@ -162,6 +165,9 @@ def page(cells: Sequence[Cell], images: Sequence[Picture]) -> str:
         *(markdown(table) for table in other_conventions(cells)),
         markdown(second_metrics(cells)),
     ]
+    added = parts_and_sum(cells)
+    if added.rows:
+        parts.append(markdown(added))
     for name, heading in KINDS.items():
         mine = [image for image in images if kind(image) == name]
         if mine:
@@ -216,11 +222,45 @@ def second_metrics(cells: Sequence[Cell]) -> ResultTable:
                     mine = values.setdefault((cell.system, precision), {})
                     mine.setdefault((test, metric), []).append(100 * measured.tests[test].metrics[metric])
     lines = [
-        Row((*competitor, *(str(Figure.over(mine[name])) if name in mine else NOTHING for name in names)))
+        Row((*competitor, *(str(Figure.over(found[name])) if name in found else NOTHING for name in names)))
         for competitor in figures(cells)
-        if (mine := values.get(competitor)) is not None
+        if (found := values.get(competitor)) is not None
     ]
     return ResultTable("Other metrics", ("system", "arithmetic", *names.values()), tuple(lines), ())
+
+
+def parts_and_sum(cells: Sequence[Cell]) -> ResultTable:
+    """What the two parts of ours score alone and together, each by the seeds that ours has."""
+    mine = {(cell.task, cell.seed): cell for cell in cells if cell.system == OURS}
+    shares = {
+        name: both.get("share")
+        for name, cell in mine.items()
+        if isinstance(both := cell.settings.get("both"), dict)
+    }
+    beside = [cell for cell in cells if cell.system in (*PARTS, OURS) and (cell.task, cell.seed) in shares]
+    scored = figures(beside)
+    tests = [(name, title) for suite in suites(beside) for name, title in columns(suite, beside).items()]
+    lines = []
+    for name, title in tests:
+        found = {
+            seed: share
+            for (task, seed), share in sorted(shares.items())
+            if name in mine[task, seed].data.tests
+        }
+        if found:
+            scores = (scored.get((system, "int8"), {}).get(name) for system in (*PARTS, OURS))
+            texts = (str(score) if score else NOTHING for score in scores)
+            lines.append(Row((title, _listed(found), _listed(found.values()), *texts)))
+    header = ("", "seeds", "share of n-grams", *(f"`{system}` int8" for system in (*PARTS, OURS)))
+    note = (
+        "A share for each seed, in their order; with 0 EmbBERT is kept as it is. The scores are of those "
+        "seeds as far as they were measured; in brackets, of how many."
+    )
+    return ResultTable("N-grams beside tokens", header, tuple(lines), (note,))
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
 
 
 def means(cells: Sequence[Cell]) -> list[Average]:

@@ -39,9 +39,11 @@ def made(system, seed, precision, value, size):
         averaged=True,
         system=system,
         seed=seed,
-        settings={"architecture": "embbert"} if system == "both-512k" else {},
+        settings={"architecture": "embbert", "both": {"share": 0.5 + seed / 10}}
+        if system == "both-512k"
+        else {},
         validation={"accuracy": value},
-        curve=(0.5, 0.8, 0.85) if system == "both-512k" else (),
+        curve=(0.5, 0.8, 0.85) if system == "embbert-base" else (),
         data=Data(
             Origin("IBM/limit:train", 900, "t"),
             {task: cells.Tested("LiMiT", Origin("IBM/limit:test", 100, "r"), Duplicates(100, 1, 2, 3))},
@@ -64,6 +66,8 @@ def results(tmp_path):
     for system, (precision, value, size) in SYSTEMS.items():
         for seed in (0, 1):
             write_cell(folder, made(system, seed, precision, value, size))
+    for seed, value in ((1, 0.86), (7, 0.5)):
+        write_cell(folder, made("embbert-base", seed, "int8", value, 440_000))
     return folder
 
 
@@ -87,7 +91,9 @@ def test_a_page_is_made_checked_and_outdated(results, tmp_path):
     assert "* **Mean of LiMiT:** `fasttext-2m` float leads `both-512k` int8 by 3.1 points." in text
     assert "| 90.00 ± 0.00 | 89.0 – 91.0 | 450,000 | 450,000 |" in text
     assert "`bert`, " in text[text.index("Not measured yet: ") : text.index("* **Mean")]
-    assert "| a processor | none | 1 | – | 4 |" in text
+    # Of EmbBERT alone one seed is there that ours has, of the linear model none; seed 7 counts nowhere.
+    assert "| LiMiT | 0, 1 | 0.5, 0.6 | 86.00 (1) | – | 90.00 ± 0.00 (2) |" in text
+    assert "| a processor | none | 1 | – | 6 |" in text
     images = {path.name for path in (docs / "results").iterdir()}
     assert images == {
         "bytes-shared.png",
