@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT: Literal[1] = 1
 ENDING, ERROR = ".json", ".error.txt"
+_CALLED = re.compile(r".+\..+\.[0-9]+\.json")
 
 
 @dataclass(frozen=True, order=True)
@@ -252,7 +254,10 @@ def read_cells(folder: Path) -> list[Cell]:
             source=str(folder),
             remedy=f"Make results with  embbert bench run -o {folder}",
         )
-    cells = [read_cell(path) for path in sorted(folder.glob(f"[!.]*{ENDING}"))]
+    # Other JSON files, as one of cards, may lie beside them.
+    cells = [
+        read_cell(path) for path in sorted(folder.glob(f"[!.]*{ENDING}")) if _CALLED.fullmatch(path.name)
+    ]
     if not cells:
         raise DataError(
             "there are no results here",

@@ -10,6 +10,7 @@ from rich.table import Table
 from embbert.bench.systems import all_systems
 from embbert.console import plain_console
 from embbert.data.hub import mirrored
+from embbert.data.readers import is_file
 from embbert.errors import DataError, EmbbertError
 
 if TYPE_CHECKING:
@@ -102,8 +103,10 @@ def print_duplicates(cards: Mapping[str, TaskCard]) -> None:
 
 
 def _where(card: TaskCard) -> str:
-    if Path(card.source).is_file():
-        return "file"
+    if card.source == "home":
+        return "here"
+    if is_file(card.source):
+        return "file" if Path(card.source).is_file() else "missing"
     split = card.training_split
     if mirrored(card.source, split) is None:
         return "hub"

@@ -71,7 +71,9 @@ def load(card: TaskCard) -> TaskData:
             tests[test.name] = _test_rows(card, test)
     labels = label_names(train) if card.kind == "classify" else ()
     names = _names(card, labels, train.source)
-    for rows in tests.values():
+    for name, rows in tests.items():
+        if rows.fingerprint() == train.fingerprint():
+            raise DataError(f"the test rows of {name!r} are the training rows", source=rows.source)
         if labels:
             encode_targets(rows, labels)
         if (rows.pairs is None) != (train.pairs is None):
@@ -106,10 +108,10 @@ def _stored(name: str) -> dict[str, Any] | None:
 
 
 def _test_rows(card: TaskCard, test: EvalSet) -> Examples:
-    if test.source is not None:
-        return read_examples(test.source, card.columns, task=card.kind)
-    split = _role(card.source, str(test.split))
-    return read_examples(card.source, card.columns, task=card.kind, split=split)
+    source = test.source or card.source
+    if test.split is None:  # a file
+        return read_examples(source, card.columns, task=card.kind)
+    return read_examples(source, card.columns, task=card.kind, split=_role(source, test.split))
 
 
 def _role(source: str, split: str) -> str:

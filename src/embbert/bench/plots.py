@@ -94,18 +94,21 @@ def draw(found: Sequence[Picture], out: Path) -> list[Path]:
         UsageError: `out` is no folder, or cannot be written into.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
+        from matplotlib import rc_context  # noqa: PLC0415 - optional
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError("drawing results", "plot") from error
     paths = [out / picture.file for picture in found]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for picture, path in zip(found, paths, strict=True):
-            figure = Canvas(figsize=(picture.width, picture.height), layout="constrained")
-            FigureCanvasAgg(figure)
-            picture.paint(figure)
-            figure.savefig(path, dpi=DPI, metadata={"Software": None})
+        # Labels and titles are the user's: two dollars in one are no formula.
+        with rc_context({"text.parse_math": False}):
+            for picture, path in zip(found, paths, strict=True):
+                figure = Canvas(figsize=(picture.width, picture.height), layout="constrained")
+                FigureCanvasAgg(figure)
+                picture.paint(figure)
+                figure.savefig(path, dpi=DPI, metadata={"Software": None})
     except OSError as error:
         raise UsageError(f"{out} cannot be a folder of plots: {error.strerror or error}") from error
     return paths

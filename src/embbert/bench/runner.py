@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from embbert.bench.cells import ERROR, CellName, cell_path, read_cell, write_whole
 from embbert.bench.kept import revision
-from embbert.errors import UsageError
+from embbert.bench.tasks import all_cards
+from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -121,7 +122,7 @@ def run_cells(
         say: gets one line per finished cell.
 
     Raises:
-        DataError: a result that is there is damaged.
+        DataError: a result that is there is damaged, or of another version of its card.
         UsageError: `results` is no folder, `processes` is no number of processes, or nothing tells which code
             would train the models that are to be kept.
     """
@@ -133,14 +134,25 @@ def run_cells(
         results.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{results} cannot be a folder of results: {error.strerror}") from error
-    waiting = []
+    waiting, cards = [], all_cards(tasks_file)
     for name in names:
-        if cell_path(results, name).exists():
-            read_cell(cell_path(results, name))  # a damaged one is refused now, not by the table
+        path = cell_path(results, name)
+        if path.exists():
+            _check_current(read_cell(path), cards[name.task], path)  # now, not by the table
         else:
             waiting.append(name)
     say(f"{len(waiting)} of {len(names)} results to make")
     return _Run(results, tasks_file, bases, models, say, len(waiting)).all(waiting, processes, time_budget)
+
+
+def _check_current(cell: Cell, card: TaskCard, path: Path) -> None:
+    if (cell.card, cell.metric) != (card.version, card.primary):
+        raise DataError(
+            f"measured by version {cell.card} of its card ({cell.metric}), which now is version "
+            f"{card.version} ({card.primary})",
+            source=str(path),
+            remedy="Remove the file to have it made anew, or name another folder of results.",
+        )
 
 
 class _Run:

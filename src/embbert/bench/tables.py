@@ -78,7 +78,12 @@ def all_tables(cells: Sequence[Cell], *, as_published: bool = False) -> list[Res
 
 def markdown(table: ResultTable) -> str:
     """The table as Markdown, ending in a line break."""
-    lines = [f"## {table.title}", "", _line(table.header), "|---|---|" + "---:|" * (len(table.header) - 2)]
+    lines = [
+        f"## {_escaped(table.title)}",
+        "",
+        _line(table.header),
+        "|---|---|" + "---:|" * (len(table.header) - 2),
+    ]
     lines += [_line(row.cells) for row in table.rows]
     notes = [_escaped(note) for note in table.notes]
     if notes:

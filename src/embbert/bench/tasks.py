@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from embbert.bench.typed import parse
 from embbert.data.examples import Columns
 from embbert.data.hub import mirrored
+from embbert.data.readers import is_file
 from embbert.errors import DataError, UsageError
 from embbert.files import read_json
 
@@ -40,9 +41,9 @@ class EvalSet:
     Attributes:
         name: of the column; unique among all tasks.
         title: for people.
-        split: the hub's name of the split.
-        source: a file of its own, for a task that is read from files. With neither of the two, a tenth of the
-            training rows is held out.
+        split: the hub's name of the split; a file has none.
+        source: a source of its own, as of the card; unless it is a file, `split` is needed. With neither
+            of the two, a tenth of the training rows is held out.
     """
 
     name: str
@@ -59,7 +60,7 @@ class TaskCard:
         name: for the command line and file names.
         source: hub id, or path of a CSV, TSV, JSONL or Parquet file, relative to the file of the card.
         title: for people; the name if empty.
-        suite: tables are made by suite.
+        suite: tables are made by suite; a name like that of the task.
         kind: classes, or values.
         version: raised when the card changes what is measured.
         columns: for a source without columns of its own in `data/tasks.json`.
@@ -160,7 +161,7 @@ def all_cards(extra: Path | None = None) -> dict[str, TaskCard]:
     for card in _checked(parse(Cards, read_json(extra), str(extra)), str(extra)).tasks:
         if card.name in cards:
             raise UsageError(f"{extra}: the name {card.name!r} is taken; choose another one")
-        cards[card.name] = replace(
+        placed = replace(
             card,
             source=_relative(folder, card.source),
             tests=tuple(
@@ -168,6 +169,8 @@ def all_cards(extra: Path | None = None) -> dict[str, TaskCard]:
                 for test in card.tests
             ),
         )
+        _check_sources(placed, f"{extra}: task {card.name!r}")
+        cards[card.name] = placed
     taken: set[str] = set()
     for test in (test for card in cards.values() for test in card.tests):
         if test.name in taken:
@@ -204,7 +207,7 @@ def _checked(cards: Cards, source: str) -> Cards:
 def _complete(card: TaskCard, source: str) -> TaskCard:
     """The card with what follows from the rest, if it makes sense."""
     at = f"{source}: task {card.name!r}"
-    for name in (card.name, *(test.name for test in card.tests)):
+    for name in (card.name, card.suite, *(test.name for test in card.tests)):
         if NAME.fullmatch(name) is None:
             raise DataError(f"{name!r} must be of a-z, 0-9, _ and -, at most 40 of them", source=at)
     if not card.train:
@@ -219,7 +222,31 @@ def _complete(card: TaskCard, source: str) -> TaskCard:
     if "f1" in (*metrics, card.published) and len(card.labels) != 2:
         raise DataError("f1 is that of the second of two classes: name both in labels", source=at)
     title = card.title or card.name
-    return replace(card, title=title, metrics=metrics, tests=card.tests or (EvalSet(card.name, title),))
+    tests = card.tests or (EvalSet(card.name, title),)
+    counted = ("train", *(test.name for test in tests))
+    for name in card.rows or {}:
+        if name not in counted:
+            raise DataError(f"rows has {name!r}; it counts {' and '.join(counted)}", source=at)
+    return replace(card, title=title, metrics=metrics, tests=tests)
+
+
+def _check_sources(card: TaskCard, at: str) -> None:
+    """Refuse splits where there are none, and test rows that would be training rows for want of one."""
+    for source in (card.source, *(test.source for test in card.tests)):
+        if source == "-":
+            raise DataError("standard input can be read only once; name a file", source=at)
+    if is_file(card.source) and card.train != ("train",):
+        raise DataError("train names splits, and the source is a file, which has none", source=at)
+    for test in card.tests:
+        of_file = is_file(test.source or card.source)
+        if of_file and test.split is not None:
+            raise DataError(
+                f"{test.name!r} is split {test.split!r} of a file, and files have none",
+                source=at,
+                remedy="Name a file of test rows as its source, or leave tests out to have a tenth held out.",
+            )
+        if not of_file and test.source is not None and test.split is None:
+            raise DataError(f"{test.name!r} must name the split of {test.source}", source=at)
 
 
 def _relative(folder: Path, source: str) -> str:

@@ -1,5 +1,6 @@
 """`embbert predict`."""
 
+import codecs
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
@@ -9,7 +10,8 @@ import typer
 
 from embbert.errors import DataError, UsageError
 
-TO_UTF8 = "Convert it to UTF-8, for example with:  iconv -f latin1 -t utf-8"
+TO_UTF8 = "Convert it to UTF-8, for example with:  iconv -f cp1252 -t utf-8"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def predict(
@@ -71,6 +73,13 @@ def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
     if sys.stdin.isatty():
         typer.echo("one text per line; end with Ctrl-D", err=True)
     for row, line in enumerate(sys.stdin.buffer, start=1):
+        if b"\0" in line or (row == 1 and line.startswith(_UTF16)):
+            raise DataError(
+                "a NUL byte or the mark of UTF-16: this is no text in UTF-8",
+                source="stdin",
+                row=row,
+                remedy="If it is UTF-16:  iconv -f utf-16 -t utf-8",
+            )
         try:
             # The first line may begin with a byte order mark, which is no part of the text.
             text = line.decode("utf-8-sig" if row == 1 else "utf-8").rstrip("\r\n")
@@ -81,5 +90,10 @@ def _lines(wants_pair: bool) -> Iterator[tuple[str, str | None]]:
             continue
         first, tab, second = text.partition("\t")
         if not tab:
-            raise DataError("no tab between the two texts of a pair", source="stdin", row=row)
+            raise DataError(
+                "no tab between the two texts of a pair",
+                source="stdin",
+                row=row,
+                remedy="Put both on one line, with a tab between them.",
+            )
         yield first, second

@@ -82,7 +82,8 @@ def decode(data: bytes, source: str) -> str:
             f"the text is not UTF-8: byte 0x{data[error.start]:02X} at byte offset {error.start}",
             source=source,
             row=_line(data, error.start),
-            remedy=f"If it is Latin-1:  {_iconv('latin1', source)}",
+            # What Windows writes; beside its quotes and dashes it is Latin-1.
+            remedy=f"If it is Windows-1252 or Latin-1:  {_iconv('cp1252', source)}",
         ) from None
 
 

@@ -68,7 +68,7 @@ def read_examples(
         MissingExtraError: Parquet or the hub without the train extra.
     """
     table = _read_table(source, split)
-    if not _is_file(source):
+    if not is_file(source):
         columns = _with_card(columns, source)
     choice = choose_columns(table, columns, task, labelled=labelled)
     texts = texts_of(table, choice.text)
@@ -84,7 +84,7 @@ def _read_table(source: str, split: str) -> Table:
         return read_delimited(decode(sys.stdin.buffer.read(), "stdin"), "stdin", ",")
     if source == "home":
         return _read_home(split)
-    if not _is_file(source):
+    if not is_file(source):
         return read_hub(source, split)
     path = Path(source)
     ending = path.suffix.lower()
@@ -105,7 +105,7 @@ def _read_table(source: str, split: str) -> Table:
     )
 
 
-def _is_file(source: str) -> bool:
+def is_file(source: str) -> bool:
     """Whether a source is a path, rather than "-", "home" or a hub id."""
     if source in ("-", "home"):
         return False

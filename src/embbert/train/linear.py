@@ -88,6 +88,9 @@ def train_linear(request: LinearRequest) -> dict[str, Any]:
     check_target(request.out, overwrite=request.overwrite)
     examples, test = request.train, request.test
     check_rows(examples, test, class_weights=request.class_weights)
+    score_name(examples.task, request.score)
+    if request.max_length is not None:
+        LinearConfig(max_length=request.max_length)
     rows = Parted.of(examples, request.validation_fraction, request.seed)
     test_targets = None if test is None else targets_of(test, rows.labels)
 
@@ -100,6 +103,7 @@ def train_linear(request: LinearRequest) -> dict[str, Any]:
         say=say,
     )
     if test is None or test_targets is None:
+        say("measuring on the validation rows, which chose the n-grams; --test FILE gives an unbiased number")
         return _finish(request, rows, found, rows.validation, rows.held_targets, "validation")
     return _finish(request, rows, found, test, test_targets, "test")
 

@@ -143,7 +143,7 @@ class Counted:
         counts = learn_counts(rows.training, characters)
         held = count(rows.validation, characters, counts)
         longest = int(counts.matrix.sum(axis=1).max())
-        return cls(rows, characters, counts, held, max_length or _twice(longest))
+        return cls(rows, characters, counts, held, _twice(longest) if max_length is None else max_length)
 
 
 def learn(

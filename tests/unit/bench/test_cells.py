@@ -28,6 +28,8 @@ def test_results_are_read_in_order_and_nothing_else(cell, tmp_path):
         write_cell(tmp_path, cell(name))
     (tmp_path / ".a.dummy.0.json.1234").write_text("half")
     (tmp_path / "a.dummy.1.error.txt").write_text("error")
+    (tmp_path / "tasks.json").write_text('{"format": 1, "tasks": []}')
+    (tmp_path / "my.notes.json").write_text("[]")
     assert [str(found.name) for found in read_cells(tmp_path)] == ["a.dummy.0", "b.dummy.0"]
 
 

@@ -47,8 +47,8 @@ def test_tasks_whose_rows_are_in_the_mirror_are_told(cli, tmp_path, monkeypatch)
         path.parent.mkdir(parents=True)
         path.touch()
 
-    def where():
-        out = cli("bench", "ls", "--tasks", "snips,emotion,ag_news").out
+    def where(tasks="snips,emotion,ag_news", *more):
+        out = cli("bench", "ls", "--tasks", tasks, *more).out
         rows = [[cell.strip() for cell in line.split("│")] for line in out.splitlines()]
         return {row[2]: row[6] for row in rows if len(row) > 6}
 
@@ -59,6 +59,13 @@ def test_tasks_whose_rows_are_in_the_mirror_are_told(cli, tmp_path, monkeypatch)
     monkeypatch.delenv("EMBBERT_DATA")
     monkeypatch.chdir(mirror)
     assert where() == dict.fromkeys(("snips", "emotion", "ag_news"), "hub")
+    extra = [{"name": "there", "source": "a.csv"}, {"name": "gone", "source": "b.csv"}]
+    (mirror / "t.json").write_text(
+        json.dumps({"format": 1, "tasks": [*extra, {"name": "h", "source": "home"}]})
+    )
+    (mirror / "a.csv").touch()
+    found = where("there,gone,h", "--tasks-file", mirror / "t.json")
+    assert found == {"there": "file", "gone": "missing", "h": "here"}
     monkeypatch.setenv("EMBBERT_DATA", str(mirror / "gone"))
     done = cli("bench", "ls")
     assert (done.code, "which is no folder: correct it or unset it" in done.err) == (2, True)
@@ -95,7 +102,7 @@ def test_duplicates_are_counted_where_there_are_rows(cli, own_tasks):
 
 def test_names_are_shown_as_they_are(cli, own_tasks):
     cards = json.loads(own_tasks.read_text())
-    cards["tasks"][0] |= {"suite": "shop [/b] :cat:", "licence": "[note] mine"}
+    cards["tasks"][0] |= {"licence": "[/b] :cat: mine"}
     own_tasks.write_text(json.dumps(cards))
     done = cli("bench", "ls", "--tasks-file", own_tasks)
     assert done.code == 0

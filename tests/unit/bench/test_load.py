@@ -75,6 +75,34 @@ def test_rows_are_held_out_where_there_is_no_test_set(own_tasks):
     assert again.tests["held"].rows == test.rows
 
 
+def card_of(folder, source, /, **test):
+    path = folder / "t.json"
+    tests = [{"name": "x", "title": "X", **test}]
+    path.write_text(json.dumps({"format": 1, "tasks": [{"name": "x", "source": source, "tests": tests}]}))
+    return all_cards(path)["x"]
+
+
+def test_the_split_of_another_source_is_the_one_that_is_named(mirror):
+    """Not its training rows, which would be measured on what was learned."""
+    rows = load.load(card_of(mirror, "home", source="home", split="test"))
+    assert (rows.tests["x"].source, len(rows.tests["x"])) == ("home:test", 332)
+    for name, texts in (("train", "abcd"), ("test", "efg")):
+        labels = [text in "aceg" for text in texts]
+        write(mirror / "owner" / "name", name, text=list(texts), label=[int(label) for label in labels])
+    for source in (None, "owner/name"):
+        own = {} if source is None else {"source": source}
+        rows = load.load(card_of(mirror, "owner/name", **own, split="test"))
+        assert (rows.train.texts, rows.tests["x"].texts) == (tuple("abcd"), tuple("efg"))
+
+
+def test_training_rows_are_no_test_rows(mirror):
+    with pytest.raises(DataError, match="the test rows of 'x' are the training rows"):
+        load.load(card_of(mirror, "home", source="home", split="train"))
+    (mirror / "rows.csv").write_text("text,label\na,x\nb,y\n")
+    with pytest.raises(DataError, match=r"rows\.csv: the test rows of 'x' are the training rows"):
+        load.load(card_of(mirror, "rows.csv", source="rows.csv"))
+
+
 def examples(count):
     texts = tuple(f"text {n}" for n in range(count))
     return Examples(

@@ -1,5 +1,7 @@
 """Which pictures there are, and that they are drawn."""
 
+from dataclasses import replace
+
 import pytest
 
 from embbert.bench.plots import draw, pictures
@@ -29,6 +31,16 @@ def test_pictures_of_averages_and_of_a_result(cell, tmp_path):
     for path in paths:
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
         assert path.stat().st_size > 5000
+
+
+def test_dollars_in_names_are_no_formulas(cell, tmp_path):
+    names = ("$100% off$", "under $10 or $5")
+    made = [
+        cell(task, system, title=names[0], suite="mine") for task in ("a", "b") for system in ("x", "$y$")
+    ]
+    made = [replace(one, data=replace(one.data, labels=names)) for one in made]
+    paths = draw(pictures(made, ["a.x.0"]), tmp_path)
+    assert [path.name for path in paths] == ["bytes-mine.png", "work-mine.png", "confusion-a-x-0-float.png"]
 
 
 def test_a_core_adds_instructions_where_they_can_be_computed(cell):

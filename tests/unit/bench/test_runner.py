@@ -62,6 +62,20 @@ def test_cells_that_fail_are_kept_with_their_reason_and_others_go_on(own_tasks, 
     assert (out / "lights.dummy.0.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.parametrize("change", [{"version": 2}, {"metrics": ["mcc", "accuracy"]}])
+def test_results_of_another_version_of_a_card_are_refused(own_tasks, tmp_path, change):
+    names = [CellName("lights", "dummy", 0)]
+    assert run_cells(names, tmp_path / "r", tasks_file=own_tasks).made
+    cards = json.loads(own_tasks.read_text())
+    cards["tasks"][0] |= change
+    own_tasks.write_text(json.dumps(cards))
+    with pytest.raises(
+        DataError, match=r"measured by version 1 of its card \(accuracy\), which now is"
+    ) as caught:
+        run_cells(names, tmp_path / "r", tasks_file=own_tasks)
+    assert "lights.dummy.0.json" in str(caught.value)
+
+
 def workers(folder):
     """Processes of cells that run now, of those runs that keep their temporary files in the folder."""
     found = set()

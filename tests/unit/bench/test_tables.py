@@ -237,6 +237,8 @@ def test_markdown_is_one_table_per_suite_and_safe(cell):
     assert lines[3] == "|---|---|---:|---:|---:|---:|"
     assert lines[4] == "| dummy | float | 50.00 (1) | 50.00 | 1,010 | 1,015 |"
     assert text.endswith("\n")
+    (foreign,) = all_tables([cell("a", suite="<i>mine</i>")])
+    assert markdown(foreign).startswith(r"## \<i>mine\</i>, primary metrics")
 
 
 class Reader(HTMLParser):

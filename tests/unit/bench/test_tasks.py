@@ -124,6 +124,27 @@ def test_a_hub_id_stays_one(tmp_path):
         ),
         ({"name": "a", "source": "x.csv", "labels": ["b"]}, "labels must be two or more"),
         ({"name": "a", "source": "x.csv", "train": []}, "train must name a split"),
+        ({"name": "a", "source": "x.csv", "suite": "my/shop"}, "'my/shop' must be of a-z, 0-9, _ and -"),
+        ({"name": "a", "source": "x.csv", "suite": ""}, "'' must be of a-z"),
+        ({"name": "a", "source": "x.csv", "rows": {"trian": 5}}, "rows has 'trian'; it counts train and a"),
+        ({"name": "a", "source": "-"}, "standard input can be read only once"),
+        ({"name": "a", "source": "x.csv", "train": ["dev"]}, "the source is a file, which has none"),
+        (
+            {"name": "a", "source": "x.csv", "tests": [{"name": "a", "title": "A", "split": "test"}]},
+            "'a' is split 'test' of a file, and files have none\n  Name a file of test rows",
+        ),
+        (
+            {
+                "name": "a",
+                "source": "o/n",
+                "tests": [{"name": "a", "title": "A", "source": "y.csv", "split": "test"}],
+            },
+            "'a' is split 'test' of a file",
+        ),
+        (
+            {"name": "a", "source": "x.csv", "tests": [{"name": "a", "title": "A", "source": "home"}]},
+            "'a' must name the split of home",
+        ),
     ],
 )
 def test_cards_that_make_no_sense_are_refused(tmp_path, card, message):

@@ -86,6 +86,14 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(cli, model):
     assert done.out.endswith("\tlights\n")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_told_from_latin_1(cli, model, encoding):
+    done = cli("predict", model, stdin="lights on\n".encode(encoding))
+    assert (done.code, done.out) == (3, "")
+    assert "stdin, row 1: a NUL byte or the mark of UTF-16" in done.err
+    assert "iconv -f utf-16 -t utf-8" in done.err
+
+
 def test_pairs_as_arguments_and_as_lines(cli, pair_model):
     seconds = ("--pair-text", "off", "--pair-text", "stop")
     done = cli("predict", pair_model, "lights on", "music", *seconds, "--json")

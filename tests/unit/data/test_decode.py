@@ -19,7 +19,7 @@ def test_latin1_is_refused_with_line_and_offset(refused, end):
     content = b"text,label" + end + b"ok,x" + end + b"caf\xe9,y" + end
     message = refused("a.csv", content, row=3)
     assert f"the text is not UTF-8: byte 0xE9 at byte offset {content.index(0xE9)}" in message
-    assert re.search(r"iconv -f latin1 -t utf-8 (/.*/)a\.csv > \1utf8-a\.csv$", message)
+    assert re.search(r"iconv -f cp1252 -t utf-8 (/.*/)a\.csv > \1utf8-a\.csv$", message)
 
 
 def test_the_offset_counts_the_byte_order_mark(refused):
@@ -72,12 +72,12 @@ def test_the_line_that_converts_runs_as_it_stands(tmp_path):
     folder = tmp_path / "my data; $HOME"
     folder.mkdir()
     path = folder / "it's a.csv"
-    path.write_bytes(b"text,label\ncaf\xe9,x\n")
+    path.write_bytes(b"text,label\ncaf\xe9 isn\x92t \x80 5,x\n")
     with pytest.raises(DataError) as caught:
         read_examples(str(path))
-    line = caught.value.remedy.removeprefix("If it is Latin-1:  ")
+    line = caught.value.remedy.removeprefix("If it is Windows-1252 or Latin-1:  ")
     subprocess.run(line, shell=True, check=True, cwd=tmp_path)
-    assert read_examples(str(folder / "utf8-it's a.csv")).texts == ("café",)
+    assert read_examples(str(folder / "utf8-it's a.csv")).texts == ("café isn’t € 5",)
 
 
 def test_standard_input_is_converted_into_a_file():
@@ -85,7 +85,9 @@ def test_standard_input_is_converted_into_a_file():
         DataError, match="stdin, row 2: the text is not UTF-8: byte 0xE9 at byte offset 2"
     ) as caught:
         decode(b"a\n\xe9\n", "stdin")
-    assert caught.value.remedy == "If it is Latin-1:  iconv -f latin1 -t utf-8 FILE > utf8-FILE"
+    assert (
+        caught.value.remedy == "If it is Windows-1252 or Latin-1:  iconv -f cp1252 -t utf-8 FILE > utf8-FILE"
+    )
 
 
 def test_a_missing_file_names_the_nearest(put, tmp_path):

@@ -52,6 +52,7 @@ def test_a_folder_that_answers(tmp_path, capsys):
     assert ids[1] == []
     said = capsys.readouterr()
     assert "the budget pays for" in said.err
+    assert "measuring on the validation rows" not in said.err
     assert not said.out
 
 
@@ -126,6 +127,7 @@ def test_rare_classes_can_count_more(tmp_path):
     [
         ({"budget": 3000}, UsageError, "3,000 bytes are too few for a linear model"),
         ({"score": "spearman"}, UsageError, "a classification has no spearman"),
+        ({"max_length": 0}, UsageError, "max_length must be"),
         (
             {"train": rows(ROWS, tuple(map(float, range(len(ROWS)))), task="regress"), "class_weights": True},
             UsageError,
@@ -141,6 +143,18 @@ def test_what_cannot_be(tmp_path, changes, error, message):
     with pytest.raises(error, match=message):
         train_linear(asked(tmp_path, **changes))
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("changes", [{"score": "spearman"}, {"max_length": 0}, {"max_length": 70_000}])
+def test_what_cannot_be_is_told_before_anything_is_counted(tmp_path, monkeypatch, changes):
+    monkeypatch.setattr("embbert.train.linear.Counted.of", lambda *rows, **how: pytest.fail("counted"))
+    with pytest.raises(UsageError):
+        train_linear(asked(tmp_path, **changes))
+
+
+def test_validation_rows_are_said_to_have_chosen(tmp_path, capsys):
+    train_linear(asked(tmp_path))
+    assert "measuring on the validation rows, which chose the n-grams; --test FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("classes", [2, 3])
