@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from glob import escape
 from math import isfinite
 from stat import S_ISDIR
@@ -240,6 +241,8 @@ def replace_folder(path: Path, contents: Mapping[str, bytes], check: Callable[[P
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(former, ignore_errors=True)
+    if former.exists():  # some of it belongs to somebody else
+        sys.stderr.write(f"what {path} held before could not be removed: {former}\n")
 
 
 def has_digest(data: bytes, sha256: str | None) -> bool:

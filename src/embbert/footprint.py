@@ -30,6 +30,9 @@ ALIGNMENT = 8
 
 SMALLEST_LENGTH = 4
 
+MAX_CLASSES = 4096
+"""Logits of one model: the widest row that the integer format has."""
+
 STACK_BYTES = 2816
 """Bound on the stack of any call of the generated code, which `embbert verify` measures."""
 

@@ -316,7 +316,9 @@ int main(void)
     }
     assert(one[SIZE / 8] == 0 && two[SIZE / 8] == 0);
     assert(strcmp(model_label(1), "music") == 0 && model_label(MODEL_CLASSES) == NULL);
-    assert(model_logits(NULL) == NULL);
+    assert(model_logits(NULL) == NULL && model_logits((char *)one + 4) == NULL);
+    assert(model_classify((char *)one + 1, SIZE, TEXT(0), &class_index) == EMBBERT_ARENA_MISALIGNED);
+    assert(model_logits((char *)one + 1) == NULL && model_logits(one) != NULL);
     for (i = 0; i < 12; i++) {
         assert(strlen(embbert_status_text((embbert_status)i)) > 1);
     }

@@ -196,3 +196,7 @@ def test_macs_of_the_baselines_are_those_of_their_plans(name, tokens):
                 for t in range(rows):
                     total += channels * sum(0 <= t - op.left + tap < tokens for tap in range(taps))
     assert footprint.macs(factory.BASELINES[name], 4, tokens) == total
+
+
+def test_as_many_classes_as_the_integer_format_has_columns():
+    assert footprint.MAX_CLASSES == spec.MAX_COLS

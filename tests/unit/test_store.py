@@ -158,6 +158,16 @@ def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
         check_target(tmp_path, overwrite=True)
 
 
+def test_a_former_folder_that_stays_is_told(tmp_path, monkeypatch, capsys):
+    """As one that holds files of somebody else."""
+    path = tmp_path / "model"
+    save_model(path, **folders.parts())
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
+    save_model(path, **folders.parts(), overwrite=True)
+    (former,) = tmp_path.glob(".model.old-*")
+    assert f"what {path} held before could not be removed: {former}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["what is 2**3 really", "a[b", "**", "?"])
 def test_a_name_is_no_pattern(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)

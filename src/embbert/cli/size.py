@@ -90,6 +90,7 @@ def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfi
     """Config, number of logits, and labels of a folder; or of a preset, which goes before a folder."""
     from embbert.config import PRESETS, preset
     from embbert.files import is_folder, is_there
+    from embbert.footprint import MAX_CLASSES
     from embbert.shape import CONFIG, load_shape
 
     if model in PRESETS:
@@ -101,6 +102,8 @@ def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfi
         shape = load_shape(Path(model))
         return shape.config, shape.outputs, {"labels": shape.labels, "pair": shape.pair}
     outputs = DEFAULT_CLASSES if classes is None else classes
+    if outputs > MAX_CLASSES:
+        raise UsageError(f"there are {outputs:,} classes; a model answers with {MAX_CLASSES:,} at most")
     return reshaped(preset(model), {"residual": True} if residual else {}), outputs, {}
 
 

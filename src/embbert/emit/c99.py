@@ -36,7 +36,7 @@ from embbert.text.charset import CHARSETS, Charset
 from embbert.text.tables import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from embbert.quant.spec import Op, Plan
@@ -245,17 +245,30 @@ def check_target(out: Path, *, overwrite: bool) -> None:
     names = _files_of_export(out)
     if names is None:
         raise UsageError(f"{out} exists and is not an earlier export; choose another place")
-    foreign = _first_foreign(out, names)
-    if foreign is not None:
-        raise UsageError(f"{out} also holds {foreign}, which no export wrote; choose another place")
-    if not overwrite:
-        raise UsageError(f"{out} already holds an export; add --overwrite to replace it")
+    try:
+        foreign = _first_foreign(out, names)
+        if foreign is not None:
+            raise UsageError(f"{out} also holds {foreign}, which no export wrote; choose another place")
+        if not overwrite:
+            raise UsageError(f"{out} already holds an export; add --overwrite to replace it")
+        changed = _first_changed(out, names)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename} cannot be read: {error.strerror}; choose another place"
+        ) from error
+    if changed is not None:
+        raise UsageError(
+            f"{changed} was changed after the export, and --overwrite would lose that; "
+            "move it away, or choose another place"
+        )
+
+
+def _first_changed(out: Path, names: Mapping[str, str | None]) -> Path | None:
     for name, sha256 in names.items():
-        if sha256 is not None and is_there(out / name) and not has_digest((out / name).read_bytes(), sha256):
-            raise UsageError(
-                f"{out / name} was changed after the export, and --overwrite would lose that; "
-                "move it away, or choose another place"
-            )
+        path = out / name
+        if sha256 is not None and is_there(path) and not has_digest(path.read_bytes(), sha256):
+            return path
+    return None
 
 
 def _first_foreign(out: Path, names: Collection[str], above: str = "") -> str | None:
@@ -281,7 +294,7 @@ def _files_of_export(out: Path) -> dict[str, str | None] | None:
     try:
         report = json.loads((out / REPORT).read_text(encoding="utf-8"))
         return {**report["files"], REPORT: None} if report["embbert_export"] == FORMAT else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

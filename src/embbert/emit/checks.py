@@ -19,24 +19,31 @@ WORDS = """
     while
 """
 KEYWORDS = frozenset(WORDS.split())
-# Of C and of POSIX: a file of that name on the include path would stand before the system's own.
+# Of C, POSIX and GNU: a file of that name on the include path would stand before the system's own.
 HEADER_NAMES = """
-    aio alloca assert complex ctype cpio dirent dlfcn endian errno fcntl features fenv float fmtmsg fnmatch
-    ftw getopt glob grp iconv inttypes iso646 langinfo libgen limits locale malloc math memory monetary mqueue
-    ndbm netdb nl_types poll pthread pwd regex sched search semaphore setjmp signal spawn stdalign stdarg
-    stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings stropts syslog tar termios tgmath
-    threads time trace uchar ulimit unistd utime utmpx wchar wctype wordexp
+    aio alloca ar assert byteswap complex crypt ctype cpio dirent dlfcn elf endian err errno error execinfo
+    fcntl features fenv float fmtmsg fnmatch fts ftw getopt glob grp iconv ifaddrs inttypes iso646 langinfo
+    libgen libintl limits link locale malloc math memory monetary mqueue ndbm netdb nl_types poll printf
+    pthread pwd regex resolv sched search semaphore setjmp shadow signal spawn stdalign stdarg stdatomic
+    stdbool stddef stdint stdio stdlib stdnoreturn string strings stropts syscall syslog tar termios tgmath
+    threads time trace uchar ucontext ulimit unistd utime utmpx values wait wchar wctype wordexp
 """
 HEADERS = frozenset(HEADER_NAMES.split())
 CMAKE = """
     all all_build clean depend edit_cache help install list_install_components package package_source
     preinstall rebuild_cache run_tests test zero_check
 """
+LINKING = """
+    debug general interface link_interface_libraries link_private link_public optimized private public
+"""
+POSIX = "mq sem shm"
 LIBRARIES = "c dl m pthread rt util"
 DEVICES = "con prn aux nul " + " ".join(f"{port}{number}" for port in ("com", "lpt") for number in range(10))
 TAKEN = {
     "arduino": "Arduino.h is the framework's own header",
     **dict.fromkeys(CMAKE.split(), "CMake has a target of that name"),
+    **dict.fromkeys(LINKING.split(), "target_link_libraries of CMake has a keyword of that name"),
+    **dict.fromkeys(POSIX.split(), "POSIX has functions that begin so"),
     **dict.fromkeys(LIBRARIES.split(), "a target of that name would stand before the system's library"),
     **dict.fromkeys(DEVICES.split(), "Windows keeps that name for a device"),
 }

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 Weights = Literal["constants", "blob"]
 """How the weights travel: as arrays of the C, or in a file that the C opens."""
 
-USUAL_OPERATORS, OPERATOR_STACK_BYTES = 100, 16
+USUAL_OPERATORS, OPERATOR_STACK_BYTES = 70, 16
 """What every operator that a stage has beyond so many adds to the stack."""
 
 BLOB_STACK_BYTES, BLOB_STRUCTURE_BYTES = 256, 32
 """What a blob adds to it: the structures of one stage's operators, at least and by operator."""
 
-BLOB_OPERATOR_BYTES = 120
+BLOB_OPERATOR_BYTES = 160
 """Bound on each operator's part in the code that opens a blob."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from embbert.blueprint import blueprint
 from embbert.blueprint.steps import Conv
 from embbert.errors import UsageError
+from embbert.footprint import MAX_CLASSES
 from embbert.quant.spec import MAX_COLS, MAX_SIZE, MAX_TOKENS
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ def check_integer(config: ModelConfig, classes: int) -> None:
         classes: logits; 1 for regression.
 
     Raises:
-        UsageError: texts are too long, or a row or a convolution is too wide.
+        UsageError: texts are too long, classes too many, or a row or a convolution is too wide.
     """
+    if classes > MAX_CLASSES:
+        raise UsageError(f"there are {classes:,} classes; a model answers with {MAX_CLASSES:,} at most")
     if config.max_length > MAX_TOKENS:
         raise UsageError(
             f"max_length must be at most {MAX_TOKENS} for the integer model, not {config.max_length}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from embbert.data import encode_targets
 from embbert.errors import DataError, UsageError
-from embbert.quant.spec import MAX_COLS
+from embbert.footprint import MAX_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +61,9 @@ def check_rows(examples: Examples, test: Examples | None, *, class_weights: bool
         raise DataError("the training rows are pairs and these are not, or the reverse", source=test.source)
     if examples.task == "classify" and examples.targets is not None:
         classes = len(set(examples.targets))
-        if classes > MAX_COLS:
+        if classes > MAX_CLASSES:
             raise DataError(
-                f"there are {classes:,} classes; a model answers with {MAX_COLS:,} at most",
+                f"there are {classes:,} classes; a model answers with {MAX_CLASSES:,} at most",
                 source=examples.source,
                 remedy="Name the column of the labels with --label COL, or learn values with --regress.",
             )

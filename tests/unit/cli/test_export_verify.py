@@ -7,6 +7,7 @@ import pytest
 
 import folders
 from embbert.cli.app import run
+from embbert.config import BertConfig
 from embbert.errors import CheckFailed
 
 
@@ -46,6 +47,17 @@ def test_models_without_integer_weights_are_told_so(tmp_path, capsys):
     folders.small_folder(tmp_path / "model", quantized=False)
     assert run(["export", "c", str(tmp_path / "model"), "-o", str(tmp_path / "c")]) == 3
     assert "embbert quantize" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_many_heads_stay_below_the_stated_stack(tmp_path, capsys):
+    config = BertConfig(
+        vocab_size=37, max_length=24, hidden_size=50, embedding_size=4, num_heads=25, num_layers=2
+    )
+    folders.small_folder(tmp_path / "model", config=config)
+    (tmp_path / "few.csv").write_text("text\nturn the lights on\n")
+    code = run(["verify", str(tmp_path / "model"), "--texts", str(tmp_path / "few.csv")])
+    assert code == 0, capsys.readouterr().out
 
 
 def test_verify_prints_json_or_a_table(model, tmp_path, capsys):

@@ -58,6 +58,9 @@ def test_a_folder_brings_its_own_shape(cli, model):
     done = cli("size", model, "--classes", "3")
     assert done.code == 2
     assert "for presets" in done.err
+    done = cli("size", "embbert", "--classes", "5000")
+    assert (done.code, done.out) == (2, "")
+    assert "5,000 classes; a model answers with 4,096 at most" in done.err
 
 
 def test_a_name_that_is_nothing_is_refused(cli, tmp_path):

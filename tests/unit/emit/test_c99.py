@@ -143,6 +143,18 @@ def test_what_comes_into_the_folder_meanwhile_is_not_lost(model, tmp_path, monke
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def test_an_earlier_export_that_cannot_be_read_is_left_alone(model, tmp_path, monkeypatch):
+    out = tmp_path / "c"
+    export_c(*model, out)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    with pytest.raises(UsageError, match=r"c/.* cannot be read: Permission denied; choose another place"):
+        export_c(*model, out, overwrite=True)
+
+
 @pytest.mark.parametrize("place", [".", "..", "deep/.."])
 def test_the_folder_that_one_stands_in_is_not_replaced(model, tmp_path, monkeypatch, place):
     here = tmp_path / "here"
@@ -162,9 +174,10 @@ def test_foreign_folders_and_files_are_left_alone(model, tmp_path):
     (out / "report.json").write_text('{"embbert_export": 1, "files": {"a": 1}}')
     with pytest.raises(UsageError, match=r"thesis\.txt, which no export wrote"):
         export_c(*model, out, overwrite=True)
-    (out / "report.json").write_text('{"embbert_export": 1, "files": 3}')
-    with pytest.raises(UsageError, match="not an earlier export"):
-        export_c(*model, out, overwrite=True)
+    for text in ('{"embbert_export": 1, "files": 3}', "[" * 100_000):
+        (out / "report.json").write_text(text)
+        with pytest.raises(UsageError, match="not an earlier export"):
+            export_c(*model, out, overwrite=True)
     with pytest.raises(UsageError, match="not an earlier export"):
         export_c(*model, out / "thesis.txt", overwrite=True)
     assert (out / "thesis.txt").read_text() == "years of work"
@@ -198,14 +211,23 @@ def test_what_cannot_begin_a_c_name_is_refused(prefix):
 
 @pytest.mark.parametrize(
     ("prefix", "whose"),
-    [("all", "CMake"), ("Help", "CMake"), ("Arduino", "framework"), ("aux", "Windows"), ("m", "library")],
+    [
+        ("all", "CMake"),
+        ("Help", "CMake"),
+        ("Arduino", "framework"),
+        ("aux", "Windows"),
+        ("m", "library"),
+        ("general", "keyword"),
+        ("PUBLIC", "keyword"),
+        ("sem", "POSIX"),
+    ],
 )
 def test_words_that_others_have_are_refused(prefix, whose):
     with pytest.raises(UsageError, match=f"the prefix '{prefix}' cannot be used: .*{whose}"):
         check_prefix(prefix)
 
 
-@pytest.mark.parametrize("prefix", ["stdio", "String", "time", "features"])
+@pytest.mark.parametrize("prefix", ["stdio", "String", "time", "features", "error"])
 def test_a_header_of_the_system_is_not_shadowed(prefix):
     with pytest.raises(
         UsageError, match=rf"would put a {prefix}\.h before the system's <{prefix.lower()}\.h>"
@@ -273,6 +295,12 @@ def test_a_file_of_weights_takes_stack_for_the_structures_of_a_stage(model):
     assert max(len(stage.ops) for stage in many.stages) == 23
     stated = [stack_bytes(plan, weights) for plan in (model[1], many) for weights in ("constants", "blob")]
     assert stated == [footprint.STACK_BYTES + more for more in (0, 256, 0, 23 * 32)]
+
+
+def test_many_heads_take_stack():
+    wide = architectures.bert(size=50, heads=25)
+    most = max(len(stage.ops) for stage in wide.stages)
+    assert stack_bytes(wide, "constants") == footprint.STACK_BYTES + 16 * (most - 70) > footprint.STACK_BYTES
 
 
 def test_every_operator_has_files_that_exist():

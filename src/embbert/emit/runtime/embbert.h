@@ -3,7 +3,7 @@
  * The whole library is C99 on fixed-width integers. It allocates nothing, keeps no state of its own and uses no
  * floating point; the memory it works in belongs to the caller. It calls nothing outside itself but what compilers
  * put in on their own: memcpy, memset, memmove, and arithmetic that the processor has no instruction for: division,
- * multiplication and shifts of 64 bits, on the smallest cores division of 32.
+ * multiplication and shifts of 64 bits, on the smallest cores multiplication and division of 32.
  */
 #ifndef EMBBERT_H
 #define EMBBERT_H
