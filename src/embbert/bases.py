@@ -21,6 +21,7 @@ from embbert.blueprint import backbone_shapes
 from embbert.config import BackboneConfig, to_mapping
 from embbert.errors import ModelError, UsageError
 from embbert.files import (
+    check_digest,
     check_place,
     interrupted_save,
     is_folder,
@@ -28,12 +29,14 @@ from embbert.files import (
     json_bytes,
     read_object,
     replace_folder,
+    sha256_of,
 )
 from embbert.shape import (
     CARD,
     CONFIG,
     FORMAT,
     METRICS,
+    SHA256,
     TOKENIZER,
     WEIGHTS,
     is_config,
@@ -68,11 +71,13 @@ class BaseShape:
         config: shape of the backbone; its `pooling` is a default for fine-tuning.
         tied: whether the head of masked-language modelling scores through the token table, and is kept.
         pairs: whether pairs of texts were part of pre-training.
+        sha256: of tokenizer and weights, by name; empty in folders that were saved before there were any.
     """
 
     config: BackboneConfig
     tied: bool
     pairs: bool
+    sha256: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class BaseFolder:
         metrics: contents of `metrics.json`.
         tied: whether the head of masked-language modelling is there.
         pairs: whether pairs of texts were part of pre-training.
+        sha256: of tokenizer and weights, by name; empty in folders that were saved before there were any.
     """
 
     path: Path
@@ -94,6 +100,7 @@ class BaseFolder:
     metrics: dict[str, Any]
     tied: bool
     pairs: bool
+    sha256: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -159,7 +166,9 @@ class BaseFolder:
         from embbert.tensors import read_tensors  # noqa: PLC0415 - see the module's docstring
 
         shapes = backbone_shapes(self.config) | (head_shapes(self.config) if self.tied else {})
-        return read_tensors(self.path / WEIGHTS, {"F32"}, shapes)
+        tensors = read_tensors(self.path / WEIGHTS, {"F32"}, shapes)
+        check_digest(self.path / WEIGHTS, self.sha256, BASE)
+        return tensors
 
 
 def head_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
@@ -202,12 +211,17 @@ def save_base(
     from embbert.tensors import tensor_bytes  # noqa: PLC0415 - see the module's docstring
 
     check_base_target(path, overwrite=overwrite)
+    parts = {
+        TOKENIZER: tokenizer.to_json().encode(),
+        WEIGHTS: tensor_bytes({**weights, **(head or {})}),
+    }
     settings = {
         "format": FORMAT,
         "architecture": config.architecture,
         "model": to_mapping(config),
         "tied": head is not None,
         "pairs": pairs,
+        SHA256: sha256_of(parts),
     }
     unknown = sorted((files or {}).keys() - {CURVE})
     if unknown:
@@ -215,9 +229,8 @@ def save_base(
     contents = {
         BASE: json_bytes(settings),
         METRICS: json_bytes(dict(metrics)),
-        TOKENIZER: tokenizer.to_json().encode(),
-        WEIGHTS: tensor_bytes({**weights, **(head or {})}),
         CARD: card.encode(),
+        **parts,
         **(files or {}),
     }
     replace_folder(path, contents, _check_complete)
@@ -303,7 +316,7 @@ def _load_shape(path: Path) -> BaseShape:
         raise ModelError(f"{file}: a base has a backbone, and {config.architecture} has none")
     if config.ngrams:
         raise ModelError(f"{file}: a base has tokens, and no n-grams beside them")
-    return BaseShape(config, settings["tied"], settings["pairs"])
+    return BaseShape(config, settings["tied"], settings["pairs"], settings[SHA256])
 
 
 def _load_folder(path: Path) -> BaseFolder:
@@ -316,7 +329,8 @@ def _load_folder(path: Path) -> BaseFolder:
         raise ModelError(
             f"{path / TOKENIZER} has {tokenizer.vocab_size} entries, {BASE} says {shape.config.vocab_size}"
         )
-    return BaseFolder(path, shape.config, tokenizer, metrics, shape.tied, shape.pairs)
+    check_digest(path / TOKENIZER, shape.sha256, BASE)
+    return BaseFolder(path, shape.config, tokenizer, metrics, shape.tied, shape.pairs, shape.sha256)
 
 
 def _check_complete(path: Path) -> None:

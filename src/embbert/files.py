@@ -190,10 +190,16 @@ def _check_writable(path: Path) -> None:
     """Refuse a place beside which `replace_folder` could not write; `path` is no loop of links.
 
     Raises:
-        UsageError: the nearest folder that is there is none, or may not be written to.
+        UsageError: `path` is a mount point, or the nearest folder that is there is none or may not be
+            written to.
         OSError: the path cannot be looked at.
     """
     target = path.resolve()
+    if target.is_mount():
+        raise UsageError(
+            f"{path} is where a file system is mounted, and folders are made beside their place and renamed; "
+            f"name a folder inside it, such as {path / 'new'}"
+        )
     parent = target.parent
     _mode(parent / f".{target.name}.new-{secrets.token_hex(4)}")  # the longest name that it will need
     while (mode := _mode(parent)) is None:
@@ -249,6 +255,35 @@ def has_digest(data: bytes, sha256: str | None) -> bool:
     """Whether a file's content has this SHA-256, but for line ends, which version control may change."""
     forms = (data, data.replace(b"\r\n", b"\n"))
     return sha256 in [hashlib.sha256(form).hexdigest() for form in forms]
+
+
+def sha256_of(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 of every file's content, in hex."""
+    return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+
+
+def check_digest(path: Path, stated: Mapping[str, str], where: str) -> None:
+    """Refuse a file that is not the one its folder was saved with.
+
+    Args:
+        path: the file.
+        stated: SHA-256 by name; empty in folders that were saved before there were any.
+        where: the file that states them.
+
+    Raises:
+        ModelError: another SHA-256, or none although other files have one.
+    """
+    if not stated:
+        return
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not has_digest(data, stated.get(path.name)):
+        raise ModelError(
+            f"{path} is damaged or another model's: its SHA-256 is not the one in {where}; "
+            "take the whole folder from where it is sound, or make it again"
+        )
 
 
 def interrupted_save(path: Path) -> Path | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_LABELS = 65536
+SHA256 = "sha256"
 CONFIG, LABELS = "config.json", "labels.json"
 METRICS, TOKENIZER, CARD, WEIGHTS = "metrics.json", "tokenizer.json", "README.md", "model.safetensors"
 
@@ -33,12 +34,14 @@ class ModelShape:
         task: `classify` or `regress`.
         labels: names of the classes, in the order of the logits; empty for `regress`.
         pair: whether the model reads pairs of texts.
+        sha256: of other files of the folder, by name; empty in folders that were saved before there were any.
     """
 
     config: ModelConfig
     task: Task
     labels: tuple[str, ...]
     pair: bool
+    sha256: Mapping[str, str]
 
     @property
     def outputs(self) -> int:
@@ -65,7 +68,8 @@ def load_shape(path: Path) -> ModelShape:
         raise ModelError(f"{file}: task must be 'classify' or 'regress', not {task!r}")
     if not isinstance(pair, bool):
         raise ModelError(f"{file}: pair must be true or false, not {pair!r}")
-    return ModelShape(parse_config(file, settings), cast("Task", task), _labels(path / LABELS, task), pair)
+    labels = _labels(path / LABELS, task)
+    return ModelShape(parse_config(file, settings), cast("Task", task), labels, pair, settings[SHA256])
 
 
 def read_settings(path: Path, kind: str, keys: set[str]) -> dict[str, Any]:
@@ -74,7 +78,10 @@ def read_settings(path: Path, kind: str, keys: set[str]) -> dict[str, Any]:
     Args:
         path: the file.
         kind: what the folder is called.
-        keys: exactly those that it has beside `format` and `architecture`.
+        keys: exactly those that it has beside `format` and `architecture`, and at will `sha256`.
+
+    Returns:
+        The parsed JSON, with an empty `sha256` if it has none.
 
     Raises:
         ModelError: absent, damaged, of another architecture or version, or a key missing or unknown.
@@ -82,17 +89,24 @@ def read_settings(path: Path, kind: str, keys: set[str]) -> dict[str, Any]:
     settings = read_json(path)
     if not is_config(settings):
         raise ModelError(f"{path} is not the configuration of a {kind} of embbert")
-    if settings["format"] != FORMAT:
+    settings = {SHA256: {}, **settings}
+    version = settings["format"]
+    if type(version) is not int or version != FORMAT:
+        newer = type(version) is int and version > FORMAT
         raise ModelError(
-            f"{path} has format {settings['format']!r}, this version reads {FORMAT}: upgrade embbert"
+            f"{path} has format {version!r}, this version reads {FORMAT}: "
+            + ("upgrade embbert" if newer else "it is damaged")
         )
-    check_keys(path, settings, {"format", "architecture", *keys})
+    check_keys(path, settings, {"format", "architecture", SHA256, *keys})
+    digests = settings[SHA256]
+    if not isinstance(digests, dict) or not all(isinstance(value, str) for value in digests.values()):
+        raise ModelError(f"{path}: {SHA256} must hold texts by names of files")
     if settings["architecture"] not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ModelError(
             f"{path} is a {kind} of architecture {settings['architecture']!r}; this version knows {known}"
         )
-    return dict(settings)
+    return settings
 
 
 def is_config(settings: object) -> bool:

@@ -16,13 +16,23 @@ from typing import TYPE_CHECKING, Any
 from embbert.card import model_card
 from embbert.config import to_mapping
 from embbert.errors import ModelError, UsageError
-from embbert.files import check_place, is_there, json_bytes, read_object, replace_folder
+from embbert.files import (
+    check_digest,
+    check_place,
+    has_digest,
+    is_there,
+    json_bytes,
+    read_object,
+    replace_folder,
+    sha256_of,
+)
 from embbert.shape import (
     CARD,
     CONFIG,
     FORMAT,
     LABELS,
     METRICS,
+    SHA256,
     TOKENIZER,
     WEIGHTS,
     is_config,
@@ -57,6 +67,8 @@ class ModelFolder:
         labels: names of the classes, in the order of the logits; empty for `regress`.
         metrics: contents of `metrics.json`.
         pair: whether it was trained on pairs of texts.
+        sha256: of card, tokenizer, weights and plan by name; empty in folders that were saved before there
+            were any. A card may be edited, but is then not replaced; the others are refused if they differ.
     """
 
     path: Path
@@ -66,6 +78,7 @@ class ModelFolder:
     labels: tuple[str, ...]
     metrics: dict[str, Any]
     pair: bool
+    sha256: Mapping[str, str]
 
     @property
     def outputs(self) -> int:
@@ -80,7 +93,9 @@ class ModelFolder:
         """
         from embbert.tensors import read_tensors  # noqa: PLC0415 - see the module's docstring
 
-        return read_tensors(self.path / WEIGHTS, {"F32"}, weight_shapes(self.config, self.outputs))
+        weights = read_tensors(self.path / WEIGHTS, {"F32"}, weight_shapes(self.config, self.outputs))
+        check_digest(self.path / WEIGHTS, self.sha256, CONFIG)
+        return weights
 
     def integer(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays (int8, int16, int32) and description of the integer model, for `quant.plan_io`.
@@ -101,7 +116,10 @@ class ModelFolder:
                 f"{self.path} is not quantised yet: run  embbert quantize {self.path} --calibrate FILE"
             )
         description = read_object(self.path / QUANT)
-        return read_tensors(self.path / INTEGER_WEIGHTS, {"I8", "I16", "I32"}), description
+        arrays = read_tensors(self.path / INTEGER_WEIGHTS, {"I8", "I16", "I32"})
+        for name in (QUANT, INTEGER_WEIGHTS):
+            check_digest(self.path / name, self.sha256, CONFIG)
+        return arrays, description
 
 
 def save_model(
@@ -138,24 +156,20 @@ def save_model(
     from embbert.tensors import tensor_bytes  # noqa: PLC0415 - see the module's docstring
 
     check_target(path, overwrite=overwrite)
-    contents = {
-        CONFIG: json_bytes(
-            {
-                "format": FORMAT,
-                "architecture": config.architecture,
-                "task": task,
-                "pair": pair,
-                "model": to_mapping(config),
-            }
-        ),
-        LABELS: json_bytes(list(labels)),
-        METRICS: json_bytes(dict(metrics)),
-        TOKENIZER: tokenizer.to_json().encode(),
-        WEIGHTS: tensor_bytes(weights),
-        CARD: model_card(config, task, labels, pair=pair, metrics=metrics).encode(),
-    }
+    contents = {LABELS: json_bytes(list(labels)), METRICS: json_bytes(dict(metrics))}
+    card = model_card(config, task, labels, pair=pair, metrics=metrics)
+    parts = {TOKENIZER: tokenizer.to_json().encode(), WEIGHTS: tensor_bytes(weights), CARD: card.encode()}
     if integer is not None:
-        contents |= {INTEGER_WEIGHTS: tensor_bytes(integer[0]), QUANT: json_bytes(dict(integer[1]))}
+        parts |= {INTEGER_WEIGHTS: tensor_bytes(integer[0]), QUANT: json_bytes(dict(integer[1]))}
+    settings = {
+        "format": FORMAT,
+        "architecture": config.architecture,
+        "task": task,
+        "pair": pair,
+        "model": to_mapping(config),
+        SHA256: sha256_of(parts),
+    }
+    contents |= parts | {CONFIG: json_bytes(settings)}
     replace_folder(path, contents, _check_complete)
 
 
@@ -163,9 +177,15 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """Refuse a place that a model must not be saved to; to be called before hours of training.
 
     Raises:
-        UsageError: `path` is a file, a folder of something else, or a model folder while `overwrite` is off.
+        UsageError: `path` is a file, a folder of something else, a model folder while `overwrite` is off, or
+            one whose card somebody has changed.
     """
     check_place(path, "model", CONFIG, FILES, is_config, overwrite=overwrite)
+    try:
+        there = load_model(path)
+    except ModelError:  # none, or a damaged one, whose card cannot be told from a changed one
+        return
+    check_card(there)
 
 
 def check_card(folder: ModelFolder) -> None:
@@ -178,15 +198,16 @@ def check_card(folder: ModelFolder) -> None:
     path = folder.path / CARD
     if not is_there(path):
         return
-    made = model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=folder.metrics)
+    made = folder.sha256.get(CARD)
+    if made is None:  # saved before there were any
+        card = model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=folder.metrics)
+        made = sha256_of({CARD: card.encode()})[CARD]
     try:
-        kept = path.read_bytes().replace(b"\r\n", b"\n") == made.encode()
+        kept = has_digest(path.read_bytes(), made)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     if not kept:
-        raise UsageError(
-            f"{path} is not what this version of embbert wrote, and would be made anew; move it away first"
-        )
+        raise UsageError(f"{path} is not what embbert wrote, and would be made anew; move it away first")
 
 
 def load_model(path: Path) -> ModelFolder:
@@ -200,7 +221,9 @@ def load_model(path: Path) -> ModelFolder:
     shape = load_shape(path)
     metrics = read_object(path / METRICS)
     tokenizer = load_tokenizer(path / TOKENIZER, shape.config)
-    return ModelFolder(path, shape.config, tokenizer, shape.task, shape.labels, metrics, shape.pair)
+    check_digest(path / TOKENIZER, shape.sha256, CONFIG)
+    parts = shape.task, shape.labels, metrics, shape.pair, shape.sha256
+    return ModelFolder(path, shape.config, tokenizer, *parts)
 
 
 def _check_complete(path: Path) -> None:

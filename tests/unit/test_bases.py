@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 import embbert
 import factory
@@ -68,7 +71,8 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, settings, pairs):
 def test_the_layout_of_the_folder_is_as_documented(tmp_path):
     base = folders.small_base(tmp_path / "b")
     settings = json.loads((base.path / "base.json").read_text())
-    assert settings.keys() == {"format", "architecture", "model", "tied", "pairs"}
+    assert settings.keys() == {"format", "architecture", "model", "tied", "pairs", "sha256"}
+    assert settings["sha256"].keys() == {"tokenizer.json", "model.safetensors"}
     assert (settings["format"], settings["architecture"]) == (1, "embbert")
     config = base.config
     assert {name: value.shape for name, value in base.weights().items()} == backbone_shapes(config)
@@ -345,6 +349,27 @@ def test_a_truncated_file_is_named(copy, name, keep):
     (copy / name).write_bytes(data[: min(int(len(data) * keep), len(data) - 2)])
     with pytest.raises(ModelError, match=name):
         load_base(str(copy)).weights()
+
+
+@examples(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bit_of_tokenizer_and_weights_is_refused(copy, data):
+    path = copy / data.draw(st.sampled_from(["model.safetensors", "tokenizer.json"]))
+    before = path.read_bytes()
+    at = data.draw(st.integers(0, len(before) - 1))
+    path.write_bytes(before[:at] + bytes([before[at] ^ 1 << data.draw(st.integers(0, 7))]) + before[at + 1 :])
+    try:
+        with pytest.raises(ModelError, match=path.name):
+            load_base(str(copy)).weights()
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_base_from_before_there_were_sums_is_loaded(copy):
+    settings = json.loads((copy / "base.json").read_text())
+    del settings["sha256"]
+    (copy / "base.json").write_text(json.dumps(settings))
+    assert load_base(str(copy)).weights()
 
 
 @pytest.mark.parametrize("name", CHECKED)

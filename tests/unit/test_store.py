@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 import factory
 import folders
@@ -15,7 +18,10 @@ import joints
 from embbert import files
 from embbert.card import model_card
 from embbert.errors import ModelError, UsageError
+from embbert.quant.build import quantize
+from embbert.quant.plan_io import plan_to_arrays
 from embbert.store import FILES, check_target, load_model, save_model, weight_shapes
+from embbert.text.tokenizer import train_tokenizer
 
 
 def snapshot(path):
@@ -116,6 +122,35 @@ def test_what_is_not_a_model_is_never_replaced(tmp_path, overwrite):
     assert foreign.is_dir()
 
 
+def test_a_mount_point_is_refused_before_it_is_needed(tmp_path, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path / "disk")
+    with pytest.raises(UsageError, match=r"disk is where a file system is mounted.*such as .*disk/new$"):
+        check_target(tmp_path / "disk", overwrite=False)
+    check_target(tmp_path / "disk" / "new", overwrite=False)
+
+
+def test_a_card_that_somebody_changed_is_not_replaced(tmp_path):
+    path = folders.small_folder(tmp_path / "m").path
+    check_target(path, overwrite=True)
+    card = path / "README.md"
+    card.write_bytes(card.read_bytes().replace(b"\n", b"\r\n"))  # as version control does
+    check_target(path, overwrite=True)
+    card.write_text(card.read_text() + "\nApproved.\n")
+    before = snapshot(path)
+    load_model(path)
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"README\.md is not what embbert wrote, .*move it away first"):
+            save_model(path, **folders.parts(), overwrite=True)
+        assert snapshot(path) == before
+        values = json.loads((path / "config.json").read_text())
+        values.pop("sha256", None)  # a folder from before there were any
+        (path / "config.json").write_text(json.dumps(values))
+        before = snapshot(path)
+    card.unlink()
+    check_target(path, overwrite=True)
+
+
 def test_a_place_that_cannot_be_made_is_refused_before_it_is_needed(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("mine")
     for path in (tmp_path / "a.csv" / "m", tmp_path / "a.csv" / "deep" / "m"):
@@ -129,7 +164,7 @@ def test_a_place_that_cannot_be_made_is_refused_before_it_is_needed(tmp_path, mo
         with pytest.raises(UsageError, match="cannot be made: Too many levels"):
             check_target(path, overwrite=False)
     (tmp_path / "root").symlink_to("/")
-    with pytest.raises(UsageError, match="root exists and is not a model folder"):
+    with pytest.raises(UsageError, match="root is where a file system is mounted"):
         check_target(tmp_path / "root", overwrite=True)
     check_target(tmp_path / "deep" / "m", overwrite=False)
     model = folders.small_folder(tmp_path / "m").path
@@ -354,6 +389,8 @@ def test_a_file_of_something_else_is_named(copy, name):
     ("changes", "complaint"),
     [
         ({"format": 2}, "format 2, this version reads 1: upgrade"),
+        ({"format": 0}, "format 0, this version reads 1: it is damaged"),
+        ({"format": True}, "format True, this version reads 1: it is damaged"),
         ({"architecture": "bart"}, "of architecture 'bart'; this version knows embbert, bert"),
         ({"architecture": 3}, "not the configuration"),
         ({"task": "rank"}, "task must be 'classify' or 'regress', not 'rank'"),
@@ -375,8 +412,8 @@ def test_a_wrong_setting_is_named(copy, changes, complaint):
     [
         ({"hidden_size": 0}, "hidden_size must be between"),
         ({"hidden_size": "12"}, "hidden_size must be a whole number"),
-        ({"norm_epsilon": "x"}, "config.json"),
-        ({"norm_epsilon": None}, "config.json"),
+        ({"norm_epsilon": "x"}, r"config\.json: norm_epsilon must be in \[0, 1\), not 'x'"),
+        ({"norm_epsilon": None}, r"config\.json: norm_epsilon must be in \[0, 1\), not None"),
         ({"depth": 2}, "unknown setting 'depth'"),
     ],
 )
@@ -472,6 +509,80 @@ def test_an_unexpected_tensor_is_refused(copy):
 def test_floats_have_no_place_in_the_integer_model(copy):
     shutil.copy(copy / "model.safetensors", copy / "model.int8.safetensors")
     with pytest.raises(ModelError, match="is F32, not I16 or I32 or I8"):
+        load_model(copy).integer()
+
+
+def read_all(path):
+    folder = load_model(path)
+    folder.weights()
+    folder.integer()
+
+
+def replaceable(path):
+    """Whether a file of the folder could be another sound one, by every other check."""
+    settings = json.loads((path / "config.json").read_text())
+    del settings["sha256"]
+    (path / "config.json").write_text(json.dumps(settings))
+    read_all(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["tokenizer.json", "model.safetensors", "model.int8.safetensors", "quant.json"]
+)
+def test_a_sound_file_of_another_model_is_refused(copy, tmp_path, name):
+    parts = folders.parts()
+    weights = {key: value * 1.5 for key, value in parts["weights"].items()}
+    texts = [[2, 5, 6], [2, 7]]
+    plan = quantize(parts["config"], weights, 3, texts)
+    tokenizer = train_tokenizer(("another", "text with other words"), parts["config"].vocab_size)
+    changes = {"weights": weights, "integer": plan_to_arrays(plan), "tokenizer": tokenizer}
+    other = tmp_path / "other"
+    save_model(other, **{**parts, **changes})
+    read_all(copy)
+    shutil.copy(other / name, copy / name)
+    with pytest.raises(ModelError, match="damaged or another model's: its SHA-256") as caught:
+        read_all(copy)
+    assert str(caught.value).startswith(str(copy / name))
+    replaceable(copy)
+
+
+@examples(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bit_is_refused(copy, data):
+    sums = json.loads((copy / "config.json").read_text())["sha256"].keys() - {"README.md"}
+    name = data.draw(st.sampled_from(sorted(sums)))
+    path = copy / name
+    before = path.read_bytes()
+    at = data.draw(st.integers(0, len(before) - 1))
+    changed = bytearray(before)
+    changed[at] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(changed)
+    try:
+        with pytest.raises(ModelError, match=name.replace(".", r"\.")):
+            read_all(copy)
+    finally:
+        path.write_bytes(before)
+
+
+def test_line_ends_may_change_and_folders_without_sums_are_read(copy):
+    for name in ("tokenizer.json", "quant.json"):
+        (copy / name).write_bytes((copy / name).read_bytes().replace(b"\n", b"\r\n"))
+    read_all(copy)
+    replaceable(copy)
+
+
+@pytest.mark.parametrize("sums", [[], {"tokenizer.json": 3}, None])
+def test_sums_that_are_none_are_refused(copy, sums):
+    edit(copy / "config.json", sha256=sums)
+    with pytest.raises(ModelError, match=r"config\.json: sha256 must hold texts by names of files"):
+        load_model(copy)
+
+
+def test_a_file_without_a_sum_is_refused_where_others_have_one(copy):
+    sums = json.loads((copy / "config.json").read_text())["sha256"]
+    del sums["quant.json"]
+    edit(copy / "config.json", sha256=sums)
+    with pytest.raises(ModelError, match=r"quant\.json is damaged or another model's"):
         load_model(copy).integer()
 
 

@@ -11,7 +11,12 @@ from embbert.errors import UsageError
 def quantize(
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="Model folder; it is replaced in one step.", show_default=False),
+        typer.Argument(
+            metavar="MODEL",
+            help="Model folder; it is replaced in one step.",
+            show_default=False,
+            readable=False,
+        ),
     ],
     calibrate: Annotated[
         str,
@@ -28,14 +33,13 @@ def quantize(
     from embbert.quant.build import quantize as build
     from embbert.quant.calibrate import calibration_rows
     from embbert.quant.plan_io import plan_to_arrays
-    from embbert.store import check_card, check_target, load_model, save_model
+    from embbert.store import check_target, load_model, save_model
     from embbert.train.versions import source_of
 
     if model.name in ("", ".."):
         raise UsageError(f"{model} is replaced by a new folder; run it from outside, with the folder's name")
     folder = load_model(model)
     check_target(model, overwrite=True)
-    check_card(folder)
     weights = folder.weights()
     examples = read_examples(calibrate, Columns(text=text, pair=pair), task=folder.task, labelled=False)
     check_inputs(folder, examples)

@@ -12,7 +12,7 @@ from embbert.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from embbert.config import BackboneConfig, ModelConfig
-    from embbert.footprint import DeployedBytes, PaperBytes
+    from embbert.footprint import DeployedBytes
 
 DEFAULT_CLASSES = 2
 NGRAMS = "n-grams of a text"
@@ -25,7 +25,10 @@ def size(
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Logits of a preset's head (default 2).")] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Deploy for texts of at most so many tokens.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Deploy for texts of at most so many tokens; of linear, known n-grams."
+        ),
     ] = None,
     residual: Annotated[bool, typer.Option("--residual", help="Count a preset with residual paths.")] = False,
     board: Annotated[
@@ -62,10 +65,12 @@ def _size(
     if isinstance(config, BackboneConfig) and not config.integer:
         _size_in_float(model, config, as_json, {"max_length": max_length, "board": board})
         return
-    paper = footprint.paper(config) if isinstance(config, BackboneConfig) else None
+    paper = _paper(config) if isinstance(config, BackboneConfig) else None
     deployed = footprint.deployed(config, outputs, max_length)
     macs = {n: footprint.macs(config, outputs, n) for n in size_board.token_counts(deployed.max_length)}
     tables = _tokenizer(Path(model), config) if known else {}
+    if known:
+        _check_plan(Path(model))
     linear = isinstance(config, LinearConfig)
     units = NGRAMS if linear else "tokens"
     report = None
@@ -101,6 +106,11 @@ def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfi
             raise UsageError("--classes and --residual are for presets; a model folder has its own")
         shape = load_shape(Path(model))
         return shape.config, shape.outputs, {"labels": shape.labels, "pair": shape.pair}
+    if model not in PRESETS:
+        try:
+            preset(model)
+        except UsageError as error:
+            raise UsageError(f"{error}; and no folder is called so") from error
     outputs = DEFAULT_CLASSES if classes is None else classes
     if outputs > MAX_CLASSES:
         raise UsageError(f"there are {outputs:,} classes; a model answers with {MAX_CLASSES:,} at most")
@@ -109,21 +119,20 @@ def _shape(model: str, classes: int | None, residual: bool) -> "tuple[ModelConfi
 
 def _size_in_float(model: str, config: "BackboneConfig", as_json: bool, asked: dict[str, Any]) -> None:
     """The paper's count alone, of an architecture that is not deployed."""
-    from embbert.footprint import paper
-
     given = [name for name, value in asked.items() if value is not None]
     if given:
         raise UsageError(
             f"--{given[0].replace('_', '-')} is about a deployed model, "
             f"and {config.architecture} runs in float only"
         )
-    found = paper(config)
+    found = _paper(config)
     if as_json:
-        typer.echo(json.dumps({"model": model, "paper": _paper(found)}))
+        typer.echo(json.dumps({"model": model, "paper": found}))
         return
     typer.echo(
-        f"{model}: {found.parameters:,} parameters, in float only. Counted as the paper does: "
-        f"{found.weights:,} bytes of weights, {found.activations:,} of activations, {found.total:,} in all."
+        f"{model}: {found['parameters']:,} parameters, in float only. Counted as the paper does: "
+        f"{found['weights']:,} bytes of weights, {found['activations']:,} of activations, "
+        f"{found['total']:,} in all."
     )
 
 
@@ -132,8 +141,13 @@ def _millions(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 100_000 else f"{count:,}"
 
 
-def _paper(found: "PaperBytes") -> dict[str, int]:
-    return {**dataclasses.asdict(found), "total": found.total, "quantized_total": found.quantized_total}
+def _paper(config: "BackboneConfig") -> dict[str, int]:
+    """The paper's count, which is for the model's own `max_length` whatever it is deployed for."""
+    from embbert.footprint import paper
+
+    found = paper(config)
+    sums = {"total": found.total, "quantized_total": found.quantized_total}
+    return {"max_length": config.max_length, **dataclasses.asdict(found), **sums}
 
 
 def _tokenizer(folder: Path, config: "ModelConfig") -> dict[str, int]:
@@ -151,9 +165,20 @@ def _tokenizer(folder: Path, config: "ModelConfig") -> dict[str, int]:
     return {charset: tokenizer_bytes(tables_of(tokenizer.limited_to(charset))) for charset in CHARSETS}
 
 
+def _check_plan(folder: Path) -> None:
+    """Refuse a folder whose integer model is not the one that its config describes: its bytes are others."""
+    from embbert.files import is_there
+    from embbert.store import QUANT, load_model
+
+    if is_there(folder / QUANT):
+        from embbert.quant.plan_io import load_plan
+
+        load_plan(load_model(folder))
+
+
 def _print_json(
     model: str,
-    paper: "PaperBytes | None",
+    paper: dict[str, int] | None,
     deployed: "DeployedBytes",
     macs: dict[int, int],
     tokenizer: dict[str, int],
@@ -161,7 +186,7 @@ def _print_json(
 ) -> None:
     result: dict[str, Any] = {
         "model": model,
-        "paper": None if paper is None else _paper(paper),
+        "paper": paper,
         "deployed": {
             **dataclasses.asdict(deployed),
             "constant_bytes": deployed.constant_bytes,
@@ -180,7 +205,7 @@ def _print_tables(
     model: str,
     holds: str,
     units: str,
-    paper: "PaperBytes | None",
+    paper: dict[str, int] | None,
     deployed: "DeployedBytes",
     macs: dict[int, int],
     tokenizer: dict[str, int],
@@ -190,11 +215,15 @@ def _print_tables(
     from embbert.console import plain_console
 
     table = Table("bytes")
-    columns = {"deployed, int8": (deployed.constant_bytes, deployed.arena_bytes, deployed.total)}
+    columns: dict[str, tuple[int, ...]] = {
+        "deployed, int8": (deployed.constant_bytes, deployed.arena_bytes, deployed.total)
+    }
     if paper is not None:
+        at = "" if paper["max_length"] == deployed.max_length else f", {paper['max_length']} tokens"
+        parts = ("weights", "activations", "total")
         columns = {
-            "paper, float32": (paper.weights, paper.activations, paper.total),
-            'paper, "8-bit"': (paper.quantized_weights, paper.quantized_activations, paper.quantized_total),
+            f"paper, float32{at}": tuple(paper[part] for part in parts),
+            f'paper, "8-bit"{at}': tuple(paper[f"quantized_{part}"] for part in parts),
             **columns,
         }
     for column in columns:

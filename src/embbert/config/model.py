@@ -149,7 +149,7 @@ class LayeredConfig(BackboneConfig):
     def __post_init__(self) -> None:
         """Refuse sizes that no model can have."""
         super().__post_init__()
-        if not 0.0 <= self.norm_epsilon < 1.0:
+        if type(self.norm_epsilon) not in (float, int) or not 0.0 <= self.norm_epsilon < 1.0:
             raise UsageError(f"norm_epsilon must be in [0, 1), not {self.norm_epsilon!r}")
 
     @property

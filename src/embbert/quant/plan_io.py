@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from embbert.blueprint import blueprint
 from embbert.errors import ModelError
+from embbert.footprint import deployed
 from embbert.quant import spec
 from embbert.quant.overflow import prove
 from embbert.quant.validate import validate
@@ -92,9 +94,10 @@ def plan_from_arrays(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, 
 
 
 def load_plan(folder: ModelFolder) -> spec.Plan:
-    """The integer plan of a model folder.
+    """The integer plan of a model folder, made of the operators and bytes that its config says.
 
     Raises:
+        UsageError: the architecture runs in float only.
         ModelError: the folder is not quantised, or its plan is damaged or does not belong to its config.
     """
     plan = plan_from_arrays(*folder.integer())
@@ -110,7 +113,45 @@ def load_plan(folder: ModelFolder) -> spec.Plan:
             raise ModelError(
                 f"{folder.path}: the integer model's {what} is {found!r}, config and labels say {expected!r}"
             )
+    expected_parts = _outline_of_config(folder)
+    for part, outlined in _outline(plan).items():
+        if outlined != expected_parts[part]:
+            differ = sorted({str(name) for name, *_ in set(outlined) ^ set(expected_parts[part])})
+            odd = differ[0] if differ else "their order"
+            raise ModelError(
+                f"{folder.path}: the integer model's {part} are not those that config.json says ({odd}): "
+                "one of the two is another model's"
+            )
     return plan
+
+
+Outline = dict[str, list[tuple[object, ...]]]
+"""What a plan and a blueprint both tell: tensors, operators, bytes; each in order, its name first."""
+
+
+def _outline(plan: spec.Plan) -> Outline:
+    ops = {f"{stage.name}.{op.name}": (stage.rows, op) for stage in plan.stages for op in stage.ops}
+    sizes = {
+        name: sum(value.nbytes for value in vars(op).values() if isinstance(value, np.ndarray))
+        for name, (_, op) in ops.items()
+    }
+    return {
+        "tensors": [(tensor.name, tensor.dtype, tensor.cols, tensor.span) for tensor in plan.tensors],
+        "operators": [(name, rows, op.out) for name, (rows, op) in ops.items()],
+        "bytes of constants": [(name, size) for name, size in sizes.items() if size],
+    }
+
+
+def _outline_of_config(folder: ModelFolder) -> Outline:
+    drawn = blueprint(folder.config, folder.outputs)
+    steps = {
+        f"{stage.name}.{step.name}": (stage.rows, step) for stage in drawn.stages for step in stage.steps
+    }
+    return {
+        "tensors": [(name, kind.dtype, kind.cols, kind.span) for name, kind in drawn.tensors.items()],
+        "operators": [(name, rows, step.out) for name, (rows, step) in steps.items()],
+        "bytes of constants": list(deployed(folder.config, folder.outputs).constants.items()),
+    }
 
 
 def _ngram_fields(document: Mapping[str, Any]) -> tuple[str, ...]:

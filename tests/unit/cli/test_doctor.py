@@ -104,6 +104,13 @@ def test_base_models_that_come_along_are_listed_with_their_parameters(cli, monke
     count = base.config.parameter_count
     assert ["embbert-base", f"{count:,}", "parameters", "train", "--base"] in rows
     assert json.loads(cli("doctor", "--json").out)["bases"]["embbert-base"] == count
+    for name in ("model.safetensors", "tokenizer.json", "base.json"):
+        path = tmp_path / "embbert-paper" / name
+        sound = path.read_bytes()
+        path.write_bytes(sound[:-9] + bytes([sound[-9] ^ 1]) + sound[-8:])
+        assert json.loads(cli("doctor", "--json").out)["bases"]["embbert-paper"] is None
+        path.write_bytes(sound)
+    assert cli("doctor").code == 0
     (tmp_path / "embbert-paper" / "base.json").write_text("{")
     done = cli("doctor")
     assert done.code == 1

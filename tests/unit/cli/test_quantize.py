@@ -94,7 +94,7 @@ def test_a_card_that_somebody_changed_is_not_written_anew(cli, tmp_path):
     card.write_text(card.read_text() + "\nApproved.\n")
     before = {item.name: item.read_bytes() for item in path.iterdir()}
     done = cli("quantize", path, "--calibrate", texts)
-    assert (done.code, "README.md is not what this version of embbert wrote" in done.err) == (2, True)
+    assert (done.code, "README.md is not what embbert wrote" in done.err) == (2, True)
     assert {item.name: item.read_bytes() for item in path.iterdir()} == before
     card.unlink()
     assert cli("quantize", path, "--calibrate", texts).code == 0

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import folders
 import joints
 import linears
 from embbert import boards, footprint
@@ -49,6 +50,35 @@ def test_work_is_told_of_the_longest_text_too(cli, length, counts):
     last = cli(*line).out.splitlines()[-1]
     assert last.startswith("Multiply-accumulates: ")
     assert [part.split(" at ")[1] for part in last.rstrip(".").split(", ")] == [f"{n} tokens" for n in counts]
+
+
+def test_the_papers_count_names_its_length_where_it_is_another(cli):
+    assert "256 tokens" not in cli("size", "embbert").out.partition("\n")[2].partition("Deployed")[0]
+    table = cli("size", "embbert", "--max-length", "64").out.partition("\n")[2].partition("Deployed")[0]
+    assert table.count("256 tokens") == 2
+    assert (
+        json.loads(cli("size", "embbert", "--max-length", "64", "--json").out)["paper"]["max_length"] == 256
+    )
+
+
+def test_a_folder_whose_integer_model_is_another_is_not_counted(cli, tmp_path):
+    path = folders.small_folder(tmp_path / "m").path
+    values = json.loads((path / "config.json").read_text())
+    values["model"]["kernel_size"] = 3
+    (path / "config.json").write_text(json.dumps(values))
+    done = cli("size", path)
+    assert (done.code, done.out) == (3, "")
+    assert "bytes of constants are not those that config.json says (layer0.conv)" in done.err
+    for name in ("quant.json", "model.int8.safetensors"):
+        (path / name).unlink()
+    assert cli("size", path).code == 0  # as a shape alone
+
+
+def test_what_is_neither_preset_nor_folder_is_told_so(cli):
+    done = cli("size", "embert")
+    assert done.code == 2
+    assert "no preset is called 'embert' (did you mean 'embbert'?)" in done.err
+    assert "no folder is called so" in done.err
 
 
 def test_a_folder_brings_its_own_shape(cli, model):

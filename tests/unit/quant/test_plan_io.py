@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 
 import architectures
 import factory
+import folders
+import joints
+import linears
 import plans
 from embbert.errors import ModelError
-from embbert.quant.plan_io import plan_from_arrays, plan_to_arrays
+from embbert.quant.plan_io import load_plan, plan_from_arrays, plan_to_arrays
 from embbert.quant.reference import predict
+from embbert.store import load_model
 
 CONFIG = factory.small_config(residual=True)
 PLAN = factory.random_plan(CONFIG)
@@ -159,3 +163,41 @@ def test_any_replaced_value_is_refused_or_still_runs(path, junk):
     except ModelError:
         return
     assert predict(plan, [[2, 5]]).shape == (1, plan.classes)
+
+
+# -- a plan and its folder ----------------------------------------------------------------------------------
+
+
+def swapped(tmp_path, config):
+    """A quantised folder whose config.json says something else, and states no SHA-256."""
+    path = folders.small_folder(tmp_path / "m").path
+    values = json.loads((path / "config.json").read_text())
+    values["model"] |= config
+    del values["sha256"]
+    (path / "config.json").write_text(json.dumps(values))
+    return load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"num_layers": 1}, r"tensors are not those that config\.json says \(x1\)"),
+        ({"pooling": "mean"}, r"operators are not those that config\.json says \(layer1\.attend\)"),
+        ({"residual": True}, r"tensors are not those that config\.json says \(h\)"),
+        ({"kernel_size": 3}, r"bytes of constants are not those that config\.json says \(layer0\.conv\)"),
+        ({"max_length": 12}, "max_length is 24, config and labels say 12"),
+    ],
+)
+def test_a_plan_of_another_config_is_refused(tmp_path, config, complaint):
+    folder = swapped(tmp_path, config)
+    with pytest.raises(ModelError, match=complaint):
+        load_plan(folder)
+
+
+def test_a_plan_of_its_config_is_loaded(tmp_path):
+    assert load_plan(swapped(tmp_path, {})).classes == 3
+
+
+@pytest.mark.parametrize("make", [joints.joint_folder, linears.linear_folder])
+def test_plans_with_ngrams_are_of_their_config(tmp_path, make):
+    assert load_plan(make(tmp_path / "m")).classes == 3
