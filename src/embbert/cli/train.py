@@ -78,7 +78,11 @@ def train(
     ] = None,
     max_length: Annotated[
         int | None,
-        in_model(metavar="N", help="Most tokens per text; the base's or preset's if absent."),
+        in_model(
+            metavar="N",
+            help="Most tokens per text, absent: the base's or preset's, less where a budget asks for it; of "
+            "linear known n-grams, absent: twice what any text has.",
+        ),
     ] = None,
     pooling: Annotated[
         str | None,
@@ -215,6 +219,12 @@ def train(
         _refuse(arch, given(settings | others | {"restart": restart or None}))
     check_target(out, overwrite=overwrite)
     examples, measured = _read(data, test, Columns(text, label, pair), regress=regress)
+    if measured is not None and (known := measured.shared_with(examples)):
+        typer.echo(
+            f"{known:,} of the {len(measured):,} rows of {measured.source} are training rows too: "
+            "scores on them are better than on new texts",
+            err=True,
+        )
     asked: dict[str, Any] = {"train": examples, "test": measured, "out": out, "overwrite": overwrite}
     sized = given({"budget": most_bytes})
     neural = {"config": config, "precision": products, "restart": restart}

@@ -65,6 +65,11 @@ class Examples:
             rows=tuple(self.rows[index] for index in indices),
         )
 
+    def shared_with(self, others: Examples) -> int:
+        """How many of these rows have a text (and second text) that is among the others', to the letter."""
+        known = set(zip(others.texts, others.pairs or others.texts, strict=True))
+        return sum(both in known for both in zip(self.texts, self.pairs or self.texts, strict=True))
+
     def fingerprint(self) -> str:
         """SHA-256, in hex, of texts, pairs and targets in order; where they were read from does not count."""
         digest = hashlib.sha256(f"{self.task} {len(self)}".encode())

@@ -59,11 +59,14 @@ def split_validation(examples: Examples, fraction: float, seed: int) -> tuple[li
         validation += _draw(drawn, share)
     held = _keep_every_class(examples, strata, set(validation)) or _one_to_spare(examples, strata)
     if not held:
-        raise DataError(
-            "no validation rows can be held out: no class has a second text to spare",
-            source=examples.source,
-            remedy="Add rows with other texts.",
-        )
+        why, remedy = "no class has a second text to spare", "Add rows with other texts."
+        if examples.task == "classify" and len(set(examples.targets or ())) == len(examples):
+            why = "each row has a label of its own"
+            remedy = (
+                "Add rows with other texts; or, if the labels are numbers of rows, "
+                "name the column of the labels with --label COL."
+            )
+        raise DataError(f"no validation rows can be held out: {why}", source=examples.source, remedy=remedy)
     return [index for index in range(len(examples)) if index not in held], sorted(held)
 
 

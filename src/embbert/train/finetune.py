@@ -27,7 +27,7 @@ from embbert.train.prepare import Prepared, Request, prepare
 from embbert.train.processes import accelerator
 from embbert.train.progress import Reporter
 from embbert.train.speed import how_trained
-from embbert.train.versions import source_of, versions
+from embbert.train.versions import measured_on, source_of, versions
 
 if TYPE_CHECKING:
     from embbert.quant.spec import Plan
@@ -122,7 +122,9 @@ def _finish(
             task, prepared.measured_targets, stored_logits(job.model, weights, prepared.measured_ids)
         ),
         **({} if plan is None else _integer(prepared, plan)),
-        "measured_on": source_of(prepared.measured, "validation" if request.test is None else "test"),
+        "measured_on": measured_on(
+            prepared.measured, request.train, "validation" if request.test is None else "test"
+        ),
         "validation": {
             score_name(task, request.config.score): trained.best.score,
             "loss": trained.best.validation_loss,

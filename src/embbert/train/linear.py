@@ -22,7 +22,7 @@ from embbert.train.metrics import measure, score_name
 from embbert.train.ngram_model import Counted, Parted, learn
 from embbert.train.progress import say
 from embbert.train.targets import check_rows, targets_of
-from embbert.train.versions import source_of, versions
+from embbert.train.versions import measured_on, source_of, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def _finish(
     metrics: dict[str, Any] = {
         "float": measure(task, targets, found.logits(measured)),
         "int8": measure(task, targets, predict(plan, ids).astype(np.float64) / LOGIT_ONE),
-        "measured_on": source_of(measured, role),
+        "measured_on": measured_on(measured, request.train, role),
         "validation": {
             score: measure(task, rows.held_targets, held)[score],
             "loss": linear_fit.loss(task, rows.held_targets, held),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST_VALUE = 32000.0
 """Regression values beyond this do not fit the integer model's output, an int32 in units of 1/65536."""
 
+SMALLEST_DEVIATION = 100 / 65536
+"""Training values that differ by less drown in those units."""
+
 
 @dataclass(frozen=True)
 class Standard:
@@ -53,8 +56,9 @@ def check_rows(examples: Examples, test: Examples | None, *, class_weights: bool
     """Refuse rows and settings that contradict each other, before anything that takes time.
 
     Raises:
-        DataError: pairs are measured by a model of single texts, or the reverse; or there are more classes
-            than an integer model can answer with.
+        DataError: pairs are measured by a model of single texts, or the reverse; there are more classes than
+            an integer model can answer with; values that are all alike, or too near to each other for its
+            answers; or test rows that are the training rows.
         UsageError: classes are to be weighed, and there are none.
     """
     if test is not None and (test.pairs is None) != (examples.pairs is None):
@@ -67,8 +71,34 @@ def check_rows(examples: Examples, test: Examples | None, *, class_weights: bool
                 source=examples.source,
                 remedy="Name the column of the labels with --label COL, or learn values with --regress.",
             )
-    if class_weights and examples.task == "regress":
-        raise UsageError("--class-weights weighs classes; a regression has none")
+    if examples.task == "regress":
+        _check_spread(examples)
+        if class_weights:
+            raise UsageError("--class-weights weighs classes; a regression has none")
+    if test is not None and test.fingerprint() == examples.fingerprint():
+        raise DataError(
+            "these are the training rows themselves: a score on them tells nothing about other texts",
+            source=test.source,
+            remedy="Leave --test out to measure on rows that are held out, or name other rows.",
+        )
+
+
+def _check_spread(examples: Examples) -> None:
+    """Refuse values that there is nothing to learn of, or that the integer model cannot tell apart."""
+    values = np.array(examples.targets, dtype=np.float64)
+    if np.all(values == values[0]):
+        raise DataError(
+            f"every target is {values[0]:g}: there is nothing to learn",
+            source=examples.source,
+            remedy="Name the column of the values with --label COL.",
+        )
+    if values.std() < SMALLEST_DEVIATION:
+        raise DataError(
+            f"the targets differ by {values.std():.2g} only (standard deviation), "
+            f"and the integer model answers in steps of 1/65536",
+            source=examples.source,
+            remedy="Give the targets in smaller units, such as thousandths, so that the numbers are larger.",
+        )
 
 
 def targets_of(examples: Examples, labels: tuple[str, ...]) -> NDArray[np.generic]:

@@ -26,6 +26,12 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+def measured_on(examples: Examples, train: Examples, role: str) -> dict[str, Any]:
+    """Likewise of rows that a model was measured on; of test rows also how many are training rows too."""
+    also = {"also_in_training": examples.shared_with(train)} if role == "test" else {}
+    return source_of(examples, role) | also
+
+
 def source_of(examples: Examples, role: str) -> dict[str, Any]:
     """Where rows came from, what for, how many, and a digest of them."""
     return {

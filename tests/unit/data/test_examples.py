@@ -47,3 +47,12 @@ def test_any_other_contents_have_another_fingerprint(other):
     assert sum(other.fingerprint() == one.fingerprint() for one in everything) == sum(
         other == one for one in everything
     )
+
+
+def test_shared_rows_are_counted_by_text_and_second_text():
+    one = Examples(("a", "b", "a", "c"), None, ("x", "y", "y", "x"), (2, 3, 4, 5), "one.csv", "classify")
+    other = Examples(("a", "C", "b "), None, ("y", "x", "y"), (2, 3, 4), "other.csv", "classify")
+    assert (one.shared_with(other), other.shared_with(one)) == (2, 1)
+    pairs = Examples(("a", "b"), ("b", "a"), ("x", "y"), (2, 3), "pairs.csv", "classify")
+    turned = Examples(("b", "b"), ("a", "b"), ("x", "y"), (2, 3), "turned.csv", "classify")
+    assert (pairs.shared_with(turned), pairs.shared_with(pairs)) == (1, 2)

@@ -196,3 +196,15 @@ def test_no_class_is_held_out_whole(seed):
     assert {rows.targets[index] for index in training} == {"a", "b", "c"}
     assert validation
     assert not {rows.texts[index] for index in training} & {rows.texts[index] for index in validation}
+
+
+def test_labels_that_are_numbers_of_rows_are_told_from_too_few_texts():
+    names = tuple("abcdefgh")
+    with pytest.raises(
+        DataError, match=r"held out: each row has a label of its own\n  Add rows .*--label COL"
+    ):
+        split_validation(Examples(names, None, names, tuple(range(2, 10)), "s.csv", "classify"), 0.1, 0)
+    with pytest.raises(DataError, match="second text to spare"):
+        split_validation(
+            Examples(("a", "a", "b"), None, ("x", "x", "y"), (2, 3, 4), "s.csv", "classify"), 0.1, 0
+        )

@@ -246,3 +246,20 @@ def test_standard_input_cannot_be_two_things(tmp_path, asked, capsys, monkeypatc
     monkeypatch.setattr("sys.stdin", None)  # nothing is read
     assert run(["train", "-", "--test", "-", "-o", str(tmp_path / "m")]) == 2
     assert "rows to learn from and --test cannot both be standard input (-)" in capsys.readouterr().err
+
+
+def test_test_rows_that_are_training_rows_too_are_told(data, tmp_path, asked, capsys):
+    test = tmp_path / "test.csv"
+    test.write_text("\n".join([HEADER, *ROWS[:3], "another text,open"]) + "\n")
+    assert run(["train", data, "--test", str(test), "-o", str(tmp_path / "m")]) == 0
+    assert f"3 of the 4 rows of {test} are training rows too" in capsys.readouterr().err
+    test.write_text("\n".join([HEADER, "another text,open", "and one more,close"]) + "\n")
+    assert run(["train", data, "--test", str(test), "-o", str(tmp_path / "m")]) == 0
+    assert "training rows too" not in capsys.readouterr().err
+
+
+def test_numbers_of_rows_are_no_labels(tmp_path, capsys):
+    path = tmp_path / "ids.csv"
+    path.write_text("id,text\n" + "".join(f"{i},{row.partition(',')[0]}\n" for i, row in enumerate(ROWS)))
+    assert run(["train", str(path), "-o", str(tmp_path / "m"), "--arch", "linear"]) == 3
+    assert "each row has a label of its own" in capsys.readouterr().err

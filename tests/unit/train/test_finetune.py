@@ -68,6 +68,7 @@ def test_it_ends_with_a_quantised_measured_model(tmp_path, capsys):
         "role": "test",
         "rows": 60,
         "fingerprint": examples(60, 2).fingerprint(),
+        "also_in_training": examples(60, 2).shared_with(examples(200, 1)),
     }
     # The stored integer model is the one that was measured.
     test = examples(60, 2)

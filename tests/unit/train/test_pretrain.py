@@ -263,7 +263,13 @@ def test_too_little_text_is_refused(ask, tmp_path):
     assert not (tmp_path / "b.partial").exists()
 
 
-def test_a_cache_that_cannot_be_written_is_named(ask, tmp_path):
+def test_a_cache_that_cannot_be_written_is_named_before_the_work(ask, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="--cache"):
-        prepare(ask(cache=tmp_path / "file"), lambda line: None)
+    with pytest.raises(UsageError, match="file is not a folder; name another --cache"):
+        prepare(ask(cache=tmp_path / "file"), pytest.fail)
+    with pytest.raises(UsageError, match="cannot be made: Not a directory; name another --cache"):
+        prepare(ask(cache=tmp_path / "file" / "deep"), pytest.fail)
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "cache" or not mode & os.W_OK)
+    with pytest.raises(UsageError, match="cache may not be written to; name another --cache"):
+        prepare(ask(cache=tmp_path / "cache"), pytest.fail)

@@ -1,11 +1,13 @@
 """Targets of both tasks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from embbert.data import Examples
 from embbert.errors import DataError
-from embbert.train.targets import Standard, balanced_weights, check_rows, value_targets
+from embbert.train.targets import SMALLEST_DEVIATION, Standard, balanced_weights, check_rows, value_targets
 
 
 def scores(*values):
@@ -54,3 +56,32 @@ def test_more_classes_than_a_model_can_answer_with_are_refused_before_training()
     check_rows(classes(4096), None, class_weights=False)
     with pytest.raises(DataError, match="4,097 classes; a model answers with 4,096 at most"):
         check_rows(classes(4097), None, class_weights=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ((2.5, 2.5, 2.5), r"s\.csv: every target is 2\.5: there is nothing to learn"),
+        (
+            (1.0, 1.001, 1.002),
+            r"s\.csv: the targets differ by 0\.00082 only .*steps of 1/65536\n.*smaller units",
+        ),
+    ],
+)
+def test_values_that_there_is_nothing_to_learn_of_are_refused(values, complaint):
+    with pytest.raises(DataError, match=complaint):
+        check_rows(scores(*values), None, class_weights=False)
+
+
+def test_values_just_far_enough_apart_are_taken():
+    apart = 2 * SMALLEST_DEVIATION
+    check_rows(scores(0.0, apart), None, class_weights=False)
+    with pytest.raises(DataError):
+        check_rows(scores(0.0, 0.999 * apart), None, class_weights=False)
+
+
+def test_the_training_rows_are_no_test():
+    rows = scores(1.0, 2.0, 3.0)
+    with pytest.raises(DataError, match=r"t\.csv: these are the training rows themselves"):
+        check_rows(rows, replace(rows, source="t.csv"), class_weights=False)
+    check_rows(rows, rows.take([0, 1]), class_weights=False)

@@ -89,6 +89,8 @@ def prepare(request: PretrainRequest, say: Callable[[str], None]) -> tuple[Pretr
         UsageError: the cache cannot be written.
     """
     base = request.base
+    if is_there(request.cache) and not request.cache.is_dir():
+        raise UsageError(f"{request.cache} is not a folder; name another --cache")
     tokenizer = _tokenizer(request, say)
     training = shard_corpus(request.corpus, tokenizer, request.cache, say=say)
     validation: Stream
@@ -118,14 +120,24 @@ def _tokenizer(request: PretrainRequest, say: Callable[[str], None]) -> Tokenize
     kept = request.cache / f"tokenizer-{sha256(json_bytes(made_from)).hexdigest()}.json"
     if is_there(kept):
         return Tokenizer.load(kept)
+    _check_cache(request.cache)
     say(f"learning a vocabulary of {size:,}")
     texts = sample_texts(request.corpus, seed=seed)
     tokenizer = train_tokenizer(texts, size, boundary=request.boundary)
     beside = kept.with_suffix(f".{os.getpid()}")
     try:
-        request.cache.mkdir(parents=True, exist_ok=True)
         tokenizer.save(beside)
         beside.replace(kept)
     except OSError as error:
         raise UsageError(f"{kept} cannot be written: {error.strerror}; name another --cache") from error
     return tokenizer
+
+
+def _check_cache(cache: Path) -> None:
+    """Refuse a cache that cannot be written to, before the minutes that it takes to fill."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{cache} cannot be made: {error.strerror}; name another --cache") from error
+    if not os.access(cache, os.W_OK | os.X_OK):
+        raise UsageError(f"{cache} may not be written to; name another --cache")

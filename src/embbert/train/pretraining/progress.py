@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import TaskProgressColumn, TimeRemainingColumn
 
-from embbert.errors import MissingExtraError
+from embbert.errors import MissingExtraError, UsageError
 from embbert.train.pretraining.schedule import progress
 from embbert.train.progress import Voice
 
@@ -33,6 +33,7 @@ class Meter(Voice):
 
     Raises:
         MissingExtraError: TensorBoard is asked for and not installed.
+        UsageError: there can be no folder at `board`.
     """
 
     def __init__(self, *, quiet: bool = False, board: Path | None = None) -> None:
@@ -40,6 +41,13 @@ class Meter(Voice):
         self._board = None if quiet else board
         if self._board is not None and find_spec("tensorboard") is None:
             raise MissingExtraError("--tensorboard", "plot")
+        if self._board is not None:  # now rather than after hours of tokenising
+            try:
+                self._board.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"--tensorboard {self._board} cannot be made: {error.strerror or error}; name a folder"
+                ) from error
         self._writer: Any = None
         self._marks: list[tuple[float, int]] = []
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from embbert.errors import MissingExtraError
+from embbert.errors import MissingExtraError, UsageError
 from embbert.train.pretraining import progress as module
 from embbert.train.pretraining.job import Point
 from embbert.train.pretraining.progress import RATE_SECONDS, Meter
@@ -105,3 +105,12 @@ def test_without_tensorboard_the_install_line_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'--tensorboard needs .*"embbert\[plot\]"'):
         Meter(board=tmp_path)
+
+
+def test_logs_that_have_no_place_are_refused_at_once(tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "file" / "deep"):
+        with pytest.raises(UsageError, match=r"--tensorboard .* cannot be made: .*; name a folder"):
+            Meter(board=place)
+    assert (tmp_path / "file").read_text() == "mine"
