@@ -182,7 +182,8 @@ def in_short(cells: Sequence[Cell]) -> list[str]:
     """A line per average that the project aims at."""
     lines = [
         f"The integer C of `{OURS}`, of at most {AIM:,} bytes, against the measured systems of at most "
-        f"{BUDGET:,}, constants and RAM as far as known; the paper's own figures are no part of it. "
+        f"{BUDGET:,}: constants and RAM, without EmbBERT's tables of tokens and without code, which *in all* "
+        "below adds where it is known. The paper's own figures are no part of it. "
         f"{not_measured(cells)}\n"
     ]
     for mean in means(cells):

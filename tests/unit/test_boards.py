@@ -208,6 +208,8 @@ def test_estimates_follow_their_formula():
     assumed = dataclasses.replace(board, supply_v=unknown)
     assert boards.estimate(assumed, config, 3, 20).joules == pytest.approx(3.3 * 0.010 * found.seconds)
     assert boards.estimate(dataclasses.replace(board, current_ma=unknown), config, 3, 20).joules is None
+    shape = joints.parts()["config"]
+    assert boards.estimate(board, shape, 3, 20).macs == footprint.macs(shape, 3, 20, ngrams=0)
     faster = dataclasses.replace(board, core="cortex-m55")
     assert boards.estimate(faster, config, 3, 20).seconds == pytest.approx(found.seconds * 0.47 / 1.61)
 

@@ -36,14 +36,15 @@ PUBLISHED = Look("as published", "C1", "D", "none")
 
 
 def scatter(figure: Any, title: str, points: Sequence[Point], axis: Axis) -> None:  # noqa: ANN401 - no types
-    """Draw points, the front, and a key with names, scores and costs.
+    """Draw points, the front if the axis has one, and a key with names, scores and costs.
 
     The dummy is in the key only, for it would squeeze all others into a corner.
     """
     shown = [one for one in points if one.cost and not one.name.startswith(f"{Dummy().name} ")]
     shown = shown or [one for one in points if one.cost]
     axes, key = figure.subplots(1, 2, width_ratios=(3, 2))
-    best = front({one.name: (one.cost or 0, one.score.value) for one in shown if not one.published})
+    ours = [one for one in shown if not one.published and axis.front]
+    best = front({one.name: (one.cost or 0, one.score.value) for one in ours})
     steps = [(one.cost, one.score.value) for name in best for one in shown if one.name == name]
     if steps:
         axes.step(*zip(*steps, strict=True), where="post", color="C2", alpha=0.6, zorder=1)
@@ -78,7 +79,7 @@ def scatter(figure: Any, title: str, points: Sequence[Point], axis: Axis) -> Non
         fontsize=7.5 if len(points) <= 36 else 270 / len(points),
         transform=key.transAxes,
     )
-    _legend(key, shown)
+    _legend(key, shown, axis)
 
 
 def log_axis(axes: Any) -> None:  # noqa: ANN401
@@ -112,13 +113,14 @@ def _key(points: Sequence[Point], shown: Sequence[Point], axis: Axis, best: Sequ
         number = f"{shown.index(one) + 1:3d}" if one in shown else "  –"
         mark = " *" if one.name in best else ""
         lines.append(f"{number}  {one.score.value:5.2f}  {cost:>{width}}  {one.name}{mark}")
-    lines += ["", "* on the Pareto front", *axis.notes]
+    lines += ["", *(["* on the Pareto front"] if axis.front else []), *axis.notes]
     return [*lines, *(["‡ in doubt, see the tables"] if any("‡" in one.name for one in points) else [])]
 
 
-def _legend(key: Any, points: Sequence[Point]) -> None:  # noqa: ANN401
+def _legend(key: Any, points: Sequence[Point], axis: Axis) -> None:  # noqa: ANN401
     """What the colours mean, below the key: in the picture it would hide points."""
-    key.plot([], [], color="C2", alpha=0.6, label="Pareto front")
+    if axis.front:
+        key.plot([], [], color="C2", alpha=0.6, label="Pareto front")
     for look in dict.fromkeys(_look(one) for one in points):
         key.plot([], [], look.marker, color=look.color, fillstyle=look.fill, markersize=5, label=look.label)
     key.legend(loc="lower left", fontsize=8, ncols=2)
@@ -144,4 +146,6 @@ def _number(axes: Any, points: Sequence[Point]) -> None:  # noqa: ANN401
             ha="center",
             va="center",
             fontsize=7.5,
+            # Where points crowd, the line says whose number it is.
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": "0.4", "shrinkA": 0, "shrinkB": 0},
         )

@@ -73,7 +73,7 @@ class Estimate:
 def estimate(board: Board, config: ModelConfig, classes: int, tokens: int) -> Estimate:
     """Time and energy of one text of so many tokens: an estimate, never a measurement."""
     kernels = CORES[board.core]
-    work = macs(config, classes, tokens)
+    work = macs(config, classes, tokens, ngrams=0)
     cycles = work * kernels.instructions_per_mac * kernels.cycles_per_instruction
     seconds = cycles / (cast("float", board.clock_mhz.value) * 1e6)
     current = board.current_ma.value

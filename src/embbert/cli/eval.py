@@ -1,10 +1,10 @@
 """`embbert eval`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from embbert.cli.options import ModelPath
 from embbert.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ MISTAKES = 3
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    model: ModelPath,
     data: Annotated[
         str,
         typer.Argument(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from embbert.cli.options import ModelPath
 from embbert.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ FORMATS = ("c",)
 
 def export(
     form: Annotated[str, typer.Argument(metavar="FORMAT", help="What to write: c.", show_default=False)],
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    model: ModelPath,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to create.", show_default=False)],
     target: Annotated[
         str,
@@ -28,7 +29,10 @@ def export(
     ] = "cmake",
     prefix: Annotated[str, typer.Option(help="Begins the names of files and functions.")] = "model",
     max_length: Annotated[
-        int | None, typer.Option(help="Most tokens per text, if fewer than the model's.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Most tokens per text, if fewer than the model's; of linear, known n-grams."
+        ),
     ] = None,
     weights: Annotated[
         str,

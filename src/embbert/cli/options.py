@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -33,6 +34,12 @@ Restart = Annotated[
     bool, typer.Option("--restart", help="Discard an unfinished training instead of resuming it.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print metrics.json.")]
+
+
+# What may not be read is bad data, which the loader says, and no wrong usage.
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False, readable=False)
+]
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 import codecs
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from embbert.cli.options import ModelPath
 from embbert.errors import DataError, UsageError
 
 TO_UTF8 = "Convert it to UTF-8, for example with:  iconv -f cp1252 -t utf-8"
@@ -15,7 +15,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    model: ModelPath,
     texts: Annotated[
         list[str] | None,
         typer.Argument(metavar="TEXT", help="Texts; none reads one per line from standard input."),

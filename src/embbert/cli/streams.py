@@ -33,7 +33,8 @@ class Stream(io.TextIOWrapper):
         super().__init__(
             buffer,
             stream.encoding,
-            stream.errors,
+            # A text may hold what the encoding of a terminal or a pipe has no sign for.
+            "backslashreplace" if stream.errors == "strict" else stream.errors,
             line_buffering=stream.line_buffering,
             write_through=stream.write_through,
         )

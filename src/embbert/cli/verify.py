@@ -1,10 +1,10 @@
 """`embbert verify`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from embbert.cli.options import ModelPath
 from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LAYERS = 64
 
 
 def verify(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    model: ModelPath,
     on: Annotated[
         str,
         typer.Option(

@@ -111,5 +111,6 @@ def test_the_axis_says_that_it_is_computed_and_by_what():
     label = instruction_axis("cortex-m4").label
     assert f"computed: multiply-accumulates × {CORES['cortex-m4'].instructions_per_mac}" in label
     assert CORES["cortex-m4"].basis in label
+    assert not instruction_axis("cortex-m4").front
     with pytest.raises(UsageError, match=r"no core is called 'm4'; there are cortex-m0plus, "):
         instruction_axis("m4")

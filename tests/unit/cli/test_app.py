@@ -185,6 +185,19 @@ def test_streams_may_be_closed(model, shut, line, code):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_texts_that_the_output_has_no_signs_for_are_escaped(model, encoding):
+    settings = {**os.environ, "PYTHONIOENCODING": encoding}
+    process = program(
+        "predict", model, "caf\u00e9 \u65e5", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=settings
+    )
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, b"")
+    written = out.decode(encoding).rstrip("\n").split("\t")[2]
+    signs = {"cp1252": "caf\u00e9 \\u65e5", "utf-8": "caf\u00e9 \u65e5"}
+    assert written == signs[encoding]
+
+
 def completions(words):
     place = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     settings = {**os.environ, **place, "_EMBBERT_COMPLETE": "complete_bash"}
