@@ -23,6 +23,7 @@ from embbert.errors import ModelError, UsageError
 from embbert.files import (
     check_digest,
     check_place,
+    check_unedited,
     interrupted_save,
     is_folder,
     is_there,
@@ -71,7 +72,7 @@ class BaseShape:
         config: shape of the backbone; its `pooling` is a default for fine-tuning.
         tied: whether the head of masked-language modelling scores through the token table, and is kept.
         pairs: whether pairs of texts were part of pre-training.
-        sha256: of tokenizer and weights, by name; empty in folders that were saved before there were any.
+        sha256: of tokenizer, weights and card by name; empty in folders from before there were any.
     """
 
     config: BackboneConfig
@@ -91,7 +92,7 @@ class BaseFolder:
         metrics: contents of `metrics.json`.
         tied: whether the head of masked-language modelling is there.
         pairs: whether pairs of texts were part of pre-training.
-        sha256: of tokenizer and weights, by name; empty in folders that were saved before there were any.
+        sha256: of tokenizer, weights and card by name; empty in folders from before there were any.
     """
 
     path: Path
@@ -214,6 +215,7 @@ def save_base(
     parts = {
         TOKENIZER: tokenizer.to_json().encode(),
         WEIGHTS: tensor_bytes({**weights, **(head or {})}),
+        CARD: card.encode(),
     }
     settings = {
         "format": FORMAT,
@@ -229,7 +231,6 @@ def save_base(
     contents = {
         BASE: json_bytes(settings),
         METRICS: json_bytes(dict(metrics)),
-        CARD: card.encode(),
         **parts,
         **(files or {}),
     }
@@ -240,9 +241,16 @@ def check_base_target(path: Path, *, overwrite: bool) -> None:
     """Refuse a place that a base must not be saved to; to be called before hours of training.
 
     Raises:
-        UsageError: `path` is a file, a folder of something else, or a base folder while `overwrite` is off.
+        UsageError: `path` is a file, a folder of something else, a base folder while `overwrite` is off, or
+            one whose card somebody has changed.
     """
     check_place(path, "base", BASE, FILES, is_config, overwrite=overwrite)
+    try:
+        stated = _load_shape(path).sha256
+    except ModelError:  # none, or a damaged one
+        return
+    if CARD in stated:
+        check_unedited(path / CARD, stated[CARD])
 
 
 def shipped_bases() -> tuple[str, ...]:

@@ -286,6 +286,23 @@ def check_digest(path: Path, stated: Mapping[str, str], where: str) -> None:
         )
 
 
+def check_unedited(path: Path, sha256: str) -> None:
+    """Refuse to write a text anew where somebody has changed it.
+
+    Raises:
+        UsageError: the file is there and has another SHA-256, but for line ends.
+        ModelError: it cannot be read.
+    """
+    if not is_there(path):
+        return
+    try:
+        kept = has_digest(path.read_bytes(), sha256)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not kept:
+        raise UsageError(f"{path} is not what embbert wrote, and would be made anew; move it away first")
+
+
 def interrupted_save(path: Path) -> Path | None:
     """Where the former folder is if a crash fell between the two renames of `replace_folder`."""
     path = path.resolve()

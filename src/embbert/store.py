@@ -19,8 +19,7 @@ from embbert.errors import ModelError, UsageError
 from embbert.files import (
     check_digest,
     check_place,
-    has_digest,
-    is_there,
+    check_unedited,
     json_bytes,
     read_object,
     replace_folder,
@@ -195,19 +194,11 @@ def check_card(folder: ModelFolder) -> None:
         UsageError: README.md is there and not what `save_model` writes.
         ModelError: it cannot be read.
     """
-    path = folder.path / CARD
-    if not is_there(path):
-        return
     made = folder.sha256.get(CARD)
     if made is None:  # saved before there were any
         card = model_card(folder.config, folder.task, folder.labels, pair=folder.pair, metrics=folder.metrics)
         made = sha256_of({CARD: card.encode()})[CARD]
-    try:
-        kept = has_digest(path.read_bytes(), made)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not kept:
-        raise UsageError(f"{path} is not what embbert wrote, and would be made anew; move it away first")
+    check_unedited(folder.path / CARD, made)
 
 
 def load_model(path: Path) -> ModelFolder:

@@ -72,7 +72,7 @@ def test_the_layout_of_the_folder_is_as_documented(tmp_path):
     base = folders.small_base(tmp_path / "b")
     settings = json.loads((base.path / "base.json").read_text())
     assert settings.keys() == {"format", "architecture", "model", "tied", "pairs", "sha256"}
-    assert settings["sha256"].keys() == {"tokenizer.json", "model.safetensors"}
+    assert settings["sha256"].keys() == {"tokenizer.json", "model.safetensors", "README.md"}
     assert (settings["format"], settings["architecture"]) == (1, "embbert")
     config = base.config
     assert {name: value.shape for name, value in base.weights().items()} == backbone_shapes(config)
@@ -349,6 +349,20 @@ def test_a_truncated_file_is_named(copy, name, keep):
     (copy / name).write_bytes(data[: min(int(len(data) * keep), len(data) - 2)])
     with pytest.raises(ModelError, match=name):
         load_base(str(copy)).weights()
+
+
+def test_a_card_that_somebody_changed_is_not_replaced(copy):
+    check_base_target(copy, overwrite=True)
+    card = copy / "README.md"
+    made = card.read_bytes()
+    card.write_bytes(made.replace(b"\n", b"\r\n"))  # as version control does
+    check_base_target(copy, overwrite=True)
+    card.write_text("Approved.\n")
+    with pytest.raises(UsageError, match=r"README\.md is not what embbert wrote, .*move it away first"):
+        save_base(copy, **folders.base_parts(), overwrite=True)
+    assert card.read_text() == "Approved.\n"
+    card.unlink()
+    check_base_target(copy, overwrite=True)
 
 
 @examples(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
