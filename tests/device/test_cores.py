@@ -80,6 +80,21 @@ def test_the_code_of_every_model_keeps_to_its_bound_on_every_core(models, tools,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("weights", ["constants", "blob"])
+def test_the_code_of_hundreds_of_operators_keeps_to_its_bound(tools, tmp_path, weights):
+    found = tools("cortex-m4", "gcc")
+    folder = folders.small_folder(tmp_path / "model", num_layers=40)
+    plan = load_plan(folder)
+    assert sum(len(stage.ops) for stage in plan.stages) > 200
+    export_c(folder, plan, tmp_path / "c", weights=weights)
+    report, export = read_export(tmp_path / "c")
+    image = Builder(export, find_core("cortex-m4"), found, tmp_path / "image").build(PLAIN, "-Os")
+    sizes = image_sizes(image, "model", report, {})
+    assert sizes.problems == ()
+    assert sizes.code <= report["bytes"]["code_margin"] < 2 * sizes.code
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_kinds_of_models_run_too(tools, tmp_path, kind):
     tools("cortex-m4", "gcc")
