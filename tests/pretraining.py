@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -102,3 +103,10 @@ def write_text(folder: Path, files: int = 24, seed: int = 0) -> Path:
         text = "\n\n".join(" ".join(sentence() for _ in range(4)) for _ in range(6))
         (folder / f"{number:03}.txt").write_text(text)
     return folder
+
+
+def contents(folder: Path) -> list[Any]:
+    """What a training decides of a base folder: the card, whose sum is stated, tells times as well."""
+    settings = json.loads((folder / "base.json").read_text())
+    del settings["sha256"]["README.md"]
+    return [*((folder / name).read_bytes() for name in ("model.safetensors", "tokenizer.json")), settings]

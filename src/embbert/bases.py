@@ -287,6 +287,20 @@ def base_shape(name_or_path: str) -> BaseShape:
     return _load_shape(_find(name_or_path))
 
 
+def sound_shape(name_or_path: str) -> BaseShape:
+    """Likewise, after the sums of tokenizer and weights have been compared; neither is loaded.
+
+    Raises:
+        UsageError: as for `load_base`.
+        ModelError: as for `load_base`.
+    """
+    path = _find(name_or_path)
+    shape = _load_shape(path)
+    for name in (TOKENIZER, WEIGHTS):
+        check_digest(path / name, shape.sha256, BASE)
+    return shape
+
+
 def _shipped_folder() -> Path:
     # In a zipped package this is no folder, and nothing is shipped: tensors are read from files.
     return Path(str(resources.files("embbert"))) / SHIPPED

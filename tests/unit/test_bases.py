@@ -26,6 +26,7 @@ from embbert.bases import (
     load_base,
     save_base,
     shipped_bases,
+    sound_shape,
 )
 from embbert.errors import ModelError, UsageError
 from embbert.shape import backbone_shapes
@@ -375,8 +376,11 @@ def test_any_flipped_bit_of_tokenizer_and_weights_is_refused(copy, data):
     try:
         with pytest.raises(ModelError, match=path.name):
             load_base(str(copy)).weights()
+        with pytest.raises(ModelError, match=path.name):
+            sound_shape(str(copy))
     finally:
         path.write_bytes(before)
+    assert sound_shape(str(copy)) == base_shape(str(copy))
 
 
 def test_a_base_from_before_there_were_sums_is_loaded(copy):

@@ -21,6 +21,7 @@ from embbert.bench.summary import (
     sizes,
     suites,
 )
+from embbert.bench.tasks import shipped_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,7 +196,8 @@ def _mixed(cells: Sequence[Cell]) -> list[str]:
             notes.append(
                 f"Not comparable: results of {name} are of different rows, as {', '.join(found.values())}."
             )
-    seeded = sorted({cell.title for cell in cells if cell.data.split == SEEDED and cell.suite in SUITES})
+    shipped = shipped_cards()
+    seeded = {cell.title for cell in cells if cell.data.split == SEEDED and cell.task in shipped}
     notes += [
         f"{title}: the rows are not those of the stored split; other test rows were drawn."
         for title in sorted(seeded)

@@ -237,6 +237,13 @@ def _check_sources(card: TaskCard, at: str) -> None:
             raise DataError("standard input can be read only once; name a file", source=at)
     if is_file(card.source) and card.train != ("train",):
         raise DataError("train names splits, and the source is a file, which has none", source=at)
+    same = [test for test in card.tests if test.source is None and test.split is None]
+    if len(same) > 1:
+        raise DataError(
+            f"{same[0].name!r} and {same[1].name!r} would be the same rows, as neither names any",
+            source=at,
+            remedy="Name a source, and of a hub data set a split, for each of them.",
+        )
     for test in card.tests:
         of_file = is_file(test.source or card.source)
         if of_file and test.split is not None:

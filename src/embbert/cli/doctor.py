@@ -113,15 +113,11 @@ def _version(name: str) -> str | None:
 
 def _base_parameters(name: str) -> int | None:
     """How many a base has that comes along; None if a file of it is damaged, its weights included."""
-    from contextlib import suppress
-
-    from embbert.bases import base_shape, load_base
+    from embbert.bases import sound_shape
     from embbert.errors import ModelError
 
     try:
-        with suppress(ImportError):  # without the core, of which there is advice, weights cannot be read
-            load_base(name).weights()
-        return base_shape(name).config.parameter_count
+        return sound_shape(name).config.parameter_count
     except ModelError:
         return None
 

@@ -76,7 +76,7 @@ def evaluate(
         _show_classes(console, counts, folder.labels)
         result |= {"labels": folder.labels, "confusion": counts.tolist()}
     if as_json:
-        typer.echo(json.dumps(result | scores, ensure_ascii=False))
+        typer.echo(json.dumps(result | scores))
         return
     for name, value in scores.items():
         typer.echo(f"{name}\t{value:.4f}")

@@ -45,7 +45,7 @@ def predict(
     for text, pair in questions:
         answer = predictor.answer(text, pair)
         # `echo` flushes: whoever feeds us line by line sees each answer at once.
-        typer.echo(json.dumps(answer.as_json(), ensure_ascii=False) if as_json else answer.as_line())
+        typer.echo(json.dumps(answer.as_json()) if as_json else answer.as_line())
 
 
 def _arguments(

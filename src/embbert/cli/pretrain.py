@@ -249,7 +249,7 @@ def pretrain(
     if not metrics:  # a process of a distributed training that does not lead
         return
     if as_json:
-        typer.echo(json.dumps(metrics, ensure_ascii=False))
+        typer.echo(json.dumps(metrics))
         return
     for name, value in metrics["validation"].items():
         typer.echo(f"validation {name}\t{value:.4f}")

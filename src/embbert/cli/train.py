@@ -303,7 +303,7 @@ def _show(metrics: dict[str, Any], as_json: bool) -> None:
     import json
 
     if as_json:
-        typer.echo(json.dumps(metrics, ensure_ascii=False))
+        typer.echo(json.dumps(metrics))
         return
     for kind in ("float", "int8"):
         for name, value in metrics.get(kind, {}).items():

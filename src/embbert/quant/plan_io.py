@@ -15,7 +15,7 @@ from embbert.quant.overflow import prove
 from embbert.quant.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -137,9 +137,15 @@ def _outline(plan: spec.Plan) -> Outline:
     }
     return {
         "tensors": [(tensor.name, tensor.dtype, tensor.cols, tensor.span) for tensor in plan.tensors],
-        "operators": [(name, rows, op.out) for name, (rows, op) in ops.items()],
+        "operators": [(name, rows, *_wiring(op)) for name, (rows, op) in ops.items()],
         "bytes of constants": [(name, size) for name, size in sizes.items() if size],
     }
+
+
+def _wiring(part: object) -> Iterator[object]:
+    """What an operator and the step that it was made of have in common: tensors, and where a kernel lies."""
+    for field in ("out", "source", "query", "keys", "values", "accumulate", "left"):
+        yield getattr(part, field, None)
 
 
 def _outline_of_config(folder: ModelFolder) -> Outline:
@@ -149,7 +155,7 @@ def _outline_of_config(folder: ModelFolder) -> Outline:
     }
     return {
         "tensors": [(name, kind.dtype, kind.cols, kind.span) for name, kind in drawn.tensors.items()],
-        "operators": [(name, rows, step.out) for name, (rows, step) in steps.items()],
+        "operators": [(name, rows, *_wiring(step)) for name, (rows, step) in steps.items()],
         "bytes of constants": list(deployed(folder.config, folder.outputs).constants.items()),
     }
 

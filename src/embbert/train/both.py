@@ -107,7 +107,7 @@ def _fitting(request: BothRequest) -> BackboneConfig:
         least = model_bytes(replace(sized, max_length=lengths[-1]), rows.outputs, tables).total
         raise UsageError(
             f"{request.budget:,} bytes are too few: with {lengths[-1]} tokens per text {model.architecture} "
-            f"takes {least:,}, and n-grams take {ROOM:,} at least\n"
+            f"takes {least:,}, and {ROOM:,} are kept for n-grams\n"
             f"  give a larger --budget, a smaller --preset with --base none, or --arch linear{also}"
         )
     return replace(model, max_length=found.max_length)

@@ -125,7 +125,7 @@ def most_ngrams(total: Callable[[int], int], budget: int, limit: int = MAX_NGRAM
         limit: n-grams that the model may have at most.
     """
     low, high = FEWEST, limit
-    if total(low) > budget:
+    if high < low or total(low) > budget:
         return None
     while low < high:
         middle = (low + high + 1) // 2

@@ -146,6 +146,14 @@ class Counted:
         return cls(rows, characters, counts, held, _twice(longest) if max_length is None else max_length)
 
 
+def _too_few(count: int, texts: Examples) -> TooFewNgramsError:
+    return TooFewNgramsError(
+        f"the texts have {count} n-grams to learn from; {FEWEST} are the fewest",
+        source=texts.source,
+        remedy="Add rows, or take another architecture (--arch embbert).",
+    )
+
+
 def learn(
     counted: Counted, most: int, *, score: Score, class_weights: bool, say: Callable[[str], None]
 ) -> NgramModel:
@@ -174,15 +182,13 @@ def learn(
         part if standard is None else standard.apply(part.astype(np.float64))
         for part in (rows.targets, rows.held_targets)
     )
+    if len(counts.hashes) < FEWEST:
+        raise _too_few(len(counts.hashes), rows.training)
     chosen = linear_fit.choose(counts, targets, counted.held, held_targets, goal, most)
     best = spelled(counts.hashes[chosen.columns], rows.training, characters)
     tokenizer = NgramTokenizer.of_best(best, most, characters)
     if tokenizer.vocab_size < FEWEST:
-        raise TooFewNgramsError(
-            f"the texts have {tokenizer.vocab_size} n-grams to learn from; {FEWEST} are the fewest",
-            source=rows.training.source,
-            remedy="Add rows, or take another architecture (--arch embbert).",
-        )
+        raise _too_few(tokenizer.vocab_size, rows.training)
     config = LinearConfig(vocab_size=tokenizer.vocab_size, max_length=counted.max_length)
     training = rows.training
     ids = tokenizer.encode_batch(training.texts, training.pairs, max_length=config.max_length)

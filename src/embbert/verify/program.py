@@ -192,6 +192,8 @@ class Program:
                 )
             except OSError as error:
                 raise CheckFailed(f"what the compiler made does not run here: {error.strerror}") from error
+            except subprocess.TimeoutExpired as error:
+                raise CheckFailed(f"the compiled model gave no answer within {TIMEOUT} s") from error
             if done.returncode != 0:
                 said = done.stderr.decode(errors="replace").strip()
                 raise CheckFailed(f"the compiled model stopped with exit code {done.returncode}:\n{said}")

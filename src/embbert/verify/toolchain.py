@@ -81,6 +81,22 @@ def run_compiler(command: Sequence[str], out: Path, name: str, folder: Path | No
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT, cwd=folder
-    )
+    """What a compiler said.
+
+    Raises:
+        CheckFailed: it is no program that runs here, or does not end.
+    """
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=TIMEOUT,
+            cwd=folder,
+        )
+    except OSError as error:
+        raise CheckFailed(f"{command[0]} cannot be run: {error.strerror or error}") from error
+    except subprocess.TimeoutExpired as error:
+        raise CheckFailed(f"{command[0]} did not end within {TIMEOUT} s") from error

@@ -161,10 +161,12 @@ def test_what_a_reader_must_know_is_noted(cell):
     made = [
         cell("ag_news", partial="Half the rows.", title="AG News"),
         cell("nlu", split="seeded rule on other rows", title="NLU"),
+        cell("mine", split="seeded rule on other rows", title="Mine", suite="glue"),
         cell("snips", seed=0, rows="r"),
         cell("snips", seed=1, rows="s"),
     ]
-    (table,) = all_tables(made)
+    table, glue = all_tables(made)
+    assert "stored split" not in "\n".join(glue.notes)  # of a task of one's own there is none
     notes = "\n".join(table.notes)
     assert "* AG News: Half the rows." in notes
     assert "AG News*" in table.header

@@ -145,6 +145,14 @@ def test_a_hub_id_stays_one(tmp_path):
             {"name": "a", "source": "x.csv", "tests": [{"name": "a", "title": "A", "source": "home"}]},
             "'a' must name the split of home",
         ),
+        (
+            {
+                "name": "a",
+                "source": "o/n",
+                "tests": [{"name": "b", "title": "B"}, {"name": "c", "title": "C"}],
+            },
+            "'b' and 'c' would be the same rows, as neither names any\n  Name a source",
+        ),
     ],
 )
 def test_cards_that_make_no_sense_are_refused(tmp_path, card, message):

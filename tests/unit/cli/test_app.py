@@ -1,6 +1,7 @@
 """Commands are found, errors become messages and exit codes, and nothing ends in a traceback."""
 
 import inspect
+import json
 import os
 import pty
 import signal
@@ -196,6 +197,10 @@ def test_texts_that_the_output_has_no_signs_for_are_escaped(model, encoding):
     written = out.decode(encoding).rstrip("\n").split("\t")[2]
     signs = {"cp1252": "caf\u00e9 \\u65e5", "utf-8": "caf\u00e9 \u65e5"}
     assert written == signs[encoding]
+    line = "predict", model, "caf\u00e9 \U0001f642", "--json"
+    process = program(*line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=settings)
+    out, _ = process.communicate(timeout=20)
+    assert json.loads(out)["text"] == "caf\u00e9 \U0001f642"  # JSON has escapes of its own
 
 
 def completions(words):

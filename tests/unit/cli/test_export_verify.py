@@ -264,3 +264,10 @@ def test_a_place_that_no_export_can_have_is_a_slip(model, tmp_path, monkeypatch,
     assert told in err
     assert "Traceback" not in err
     assert {path.name for path in tmp_path.iterdir()} == {"model", "file.csv"}
+
+
+def test_a_compiler_that_is_no_program_is_a_failed_check(model, tmp_path, capsys):
+    (tmp_path / "text").write_text("abc")
+    (tmp_path / "text").chmod(0o755)
+    assert run(["verify", str(model), "--compiler", str(tmp_path / "text")]) == 1
+    assert f"error: {tmp_path / 'text'} cannot be run: Exec format error" in capsys.readouterr().err

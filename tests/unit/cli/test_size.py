@@ -68,7 +68,7 @@ def test_a_folder_whose_integer_model_is_another_is_not_counted(cli, tmp_path):
     (path / "config.json").write_text(json.dumps(values))
     done = cli("size", path)
     assert (done.code, done.out) == (3, "")
-    assert "bytes of constants are not those that config.json says (layer0.conv)" in done.err
+    assert "operators are not those that config.json says (layer0.conv)" in done.err
     for name in ("quant.json", "model.int8.safetensors"):
         (path / name).unlink()
     assert cli("size", path).code == 0  # as a shape alone

@@ -184,7 +184,12 @@ def swapped(tmp_path, config):
         ({"num_layers": 1}, r"tensors are not those that config\.json says \(x1\)"),
         ({"pooling": "mean"}, r"operators are not those that config\.json says \(layer1\.attend\)"),
         ({"residual": True}, r"tensors are not those that config\.json says \(h\)"),
-        ({"kernel_size": 3}, r"bytes of constants are not those that config\.json says \(layer0\.conv\)"),
+        ({"causal_conv": False}, r"operators are not those that config\.json says \(layer0\.conv\)"),
+        ({"kernel_size": 3}, r"operators are not those that config\.json says \(layer0\.conv\)"),
+        (
+            {"embedding_size": 3},
+            r"bytes of constants are not those that config\.json says \(embed\.embed\)",
+        ),
         ({"max_length": 12}, "max_length is 24, config and labels say 12"),
     ],
 )

@@ -85,6 +85,11 @@ def test_too_few_bytes_pay_for_none():
     assert most_ngrams(lambda count: 10 * count, 59) is None
 
 
+def test_a_model_with_room_for_hardly_any_gets_none():
+    assert most_ngrams(lambda count: 10 * count, 100, 6) == 6
+    assert most_ngrams(pytest.fail, 100, 5) is None
+
+
 def test_the_longest_that_fits():
     config = factory.small_config(max_length=64)
     totals = {n: model_bytes(dataclasses.replace(config, max_length=n), 3, 77).total for n in (64, 32, 16)}

@@ -133,6 +133,15 @@ def test_with_too_few_ngrams_the_model_stays_as_it_is(tmp_path, capsys):
     assert "6 are the fewest; none are added" in capsys.readouterr().err
 
 
+def test_with_no_ngram_at_all_the_model_stays_as_it_is(tmp_path, capsys):
+    """As of texts of signs that are dropped."""
+    alone = plain(tmp_path / "m")
+    train = rows(tuple("\u200b" * count for count in range(1, 13)), LABELS * 4)
+    metrics = join(alone, asked(tmp_path, alone, train=train), folder_bytes(alone).total + 3000)
+    assert metrics["both"]["share"] == 0.0
+    assert "have 0 n-grams to learn from; 6 are the fewest; none are added" in capsys.readouterr().err
+
+
 def test_ngrams_that_are_of_no_use_are_left_out(tmp_path, monkeypatch):
     alone = plain(tmp_path / "m")
     monkeypatch.setattr(module, "best_share", lambda *_: 0.0)

@@ -16,7 +16,7 @@ from embbert.train import pretrain as module
 from embbert.train.pretrain import pretrain
 from embbert.train.pretraining.prepare import PretrainRequest, prepare
 from embbert.train.pretraining.progress import Meter
-from pretraining import Killed, kill, write_text
+from pretraining import Killed, contents, kill, write_text
 
 MODEL = EmbbertConfig(
     vocab_size=64,
@@ -31,7 +31,6 @@ MODEL = EmbbertConfig(
 CONFIG = PretrainConfig(
     tokens=2048, length=16, batch_tokens=128, micro_tokens=128, warmup_steps=2, learning_rate=5e-3
 )
-SAVED = ("model.safetensors", "tokenizer.json", "base.json")
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +74,6 @@ def stop(monkeypatch):
         monkeypatch.setattr(Meter, "step", step)
 
     return arrange
-
-
-def contents(folder):
-    return [(folder / name).read_bytes() for name in SAVED]
 
 
 def test_it_ends_with_a_base_folder(ask, tmp_path, capsys):

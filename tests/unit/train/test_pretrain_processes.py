@@ -14,13 +14,12 @@ import pytest
 
 import embbert
 from embbert.bases import load_base
-from pretraining import write_text
+from pretraining import contents, write_text
 
 pytestmark = pytest.mark.slow
 
 SHAPE = "--preset nano --max-length 32 --vocab-size 64 --length 16 --precision float32 --no-compile"
 COURSE = "--batch-tokens 256 --micro-tokens 64 --dropout 0.1 --long-share 0.4 --warmup-steps 20"
-SAVED = ("model.safetensors", "tokenizer.json", "base.json")
 ALONE = [sys.executable, "-m", "embbert"]
 SOURCES = str(Path(embbert.__file__).parents[1])  # found from any folder, installed or not
 SETTINGS = {**os.environ, "PYTHONPATH": SOURCES, "OMP_NUM_THREADS": "1"}
@@ -50,10 +49,6 @@ def finish(process, code=0):
     assert process.returncode == code, err
     assert "Traceback" not in err
     return out, err
-
-
-def contents(folder):
-    return [(folder / name).read_bytes() for name in SAVED]
 
 
 OPTIONS = f"{SHAPE} {COURSE} --tokens 80k --save-every 1s"
