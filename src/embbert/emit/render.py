@@ -105,7 +105,6 @@ def fill(template: str, values: dict[str, Any]) -> str:
         loader=PackageLoader("embbert.emit", "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
-        lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     return environment.get_template(template).render(**values)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -251,6 +252,12 @@ def test_strings_survive_the_c_compiler(tmp_path):
     subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", source, "-o", tmp_path / "a"], check=True)
     done = subprocess.run([tmp_path / "a"], capture_output=True, check=True)
     assert done.stdout == text.encode()
+
+
+def test_strings_stay_readable():
+    printable = "".join(map(chr, range(32, 127)))
+    assert c_string(printable) == '"' + re.sub(r'(["\\?])', r"\\\1", printable) + '"'
+    assert c_string("\x1f\x7f") == r'"\037\177"'
 
 
 def test_runtime_files_are_shipped_whole():
