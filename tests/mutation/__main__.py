@@ -91,13 +91,7 @@ PYTHON_TESTS = {
         *EXPORT,
     ],
     "src/embbert/emit/packages.py": PACKAGES,
-    "src/embbert/emit/render.py": [
-        "tests/unit/emit/test_c99.py",
-        *MODEL,
-        *WEIGHTS,
-        *PACKAGES,
-        "tests/device/test_cores.py::test_the_code_of_hundreds_of_operators_keeps_to_its_bound",
-    ],
+    "src/embbert/emit/render.py": ["tests/unit/emit/test_c99.py", *MODEL, *WEIGHTS, *PACKAGES],
     "src/embbert/emit/stages.py": [
         "tests/unit/emit/test_blob.py",
         "tests/unit/emit/test_kernels.py",
