@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
 
+def storable(name: str) -> str:
+    r"""The name of a file as text for files: bytes of it that are no UTF-8 become `\udcXX`."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 def json_bytes(value: object) -> bytes:
     """Serialise to UTF-8 JSON with a fixed layout.
 

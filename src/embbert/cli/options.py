@@ -106,7 +106,7 @@ def seconds_of(text: str, option: str, *, zero: bool = False) -> float:
     Raises:
         UsageError: it is something else, or no time at all where that makes no sense (`zero`).
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhd])", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?([smhd])", text.strip().lower())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if match is None or (seconds == 0.0 and not zero):
         raise UsageError(f"{option} is a time such as 90s, 45m or 2h, not {text!r}")

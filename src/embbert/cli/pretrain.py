@@ -278,7 +278,7 @@ def _default_cache() -> Path:
 
 
 def _count(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgb]?)", text.strip().lower())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?([kmgb]?)", text.strip().lower())
     if match is None:
         raise UsageError(f"--tokens is a number such as 150M or 2B, not {text!r}")
     return round(float(match[1]) * _COUNTS[match[2]])

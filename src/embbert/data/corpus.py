@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ from embbert.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+_MODEL = "model.safetensors"
+"""What every folder of a model holds."""
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*){1,2}", re.ASCII)
 
@@ -63,8 +67,21 @@ class Corpus:
 
     @cached_property
     def _fingerprint(self) -> str:
-        identities = [part.identity() for part in self.parts]
-        return hashlib.sha256(json.dumps(identities).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self._identities).encode()).hexdigest()
+
+    @cached_property
+    def _identities(self) -> list[list[Any]]:
+        return [part.identity() for part in self.parts]
+
+    def pieces(self) -> list[str]:
+        """A name for the contents of each file, and for each data set of the hub, in order.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
+        known = zip(self.parts, self._identities, strict=True)
+        pieces = [identity[1:] if part.files else [identity] for part, identity in known]
+        return [json.dumps(piece) for piece in chain.from_iterable(pieces)]
 
     def describe(self) -> list[dict[str, Any]]:
         """The sources for a model card, ready for JSON: with their files and bytes, or split and revision."""
@@ -134,11 +151,20 @@ def _find(source: str, column: str, split: str) -> Part:
 
 
 def _files_in(folder: Path, source: str) -> tuple[Path, ...]:
-    """Every file of a known ending, by relative path; what is hidden, or in something hidden, is left out."""
+    """Every file of a known ending, by relative path.
+
+    What is hidden is left out, and so are models: their cards are no text to learn from. A folder that is
+    reached in several ways, through links, is read once.
+    """
     inside: list[tuple[str, ...]] = []
+    reached = {_folder_id(folder)}
     try:
-        for place, folders, names in os.walk(folder, onerror=_raise):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+            if _MODEL in names:
+                folders.clear()
+                continue
+            folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+            folders[:] = [name for name in folders if _is_new(Path(place, name), reached)]
             parts = Path(place).relative_to(folder).parts
             shown = (name for name in names if not name.startswith("."))
             inside += [(*parts, name) for name in shown if Path(name).suffix.lower() in ENDINGS]
@@ -150,6 +176,18 @@ def _files_in(folder: Path, source: str) -> tuple[Path, ...]:
             f"the folder has no text in it; files that end in {', '.join(ENDINGS)} are read", source=source
         )
     return found
+
+
+def _folder_id(folder: Path) -> tuple[int, int]:
+    known = folder.stat()
+    return known.st_dev, known.st_ino
+
+
+def _is_new(folder: Path, reached: set[tuple[int, int]]) -> bool:
+    found = _folder_id(folder)
+    new = found not in reached
+    reached.add(found)
+    return new
 
 
 def _raise(error: OSError) -> None:

@@ -28,10 +28,16 @@ def check_readable(path: Path, column: str) -> None:
     """Refuse a file that `read_documents` could not start on.
 
     Raises:
-        DataError: not there or not readable; Parquet that is damaged or has no such column of text.
+        DataError: not there, not readable, or a pipe; Parquet that is damaged or has no such column of text.
         MissingExtraError: Parquet without pyarrow.
     """
     check_file(path)
+    if not path.is_file():
+        raise DataError(
+            "is no regular file, and the text is read more than once",
+            source=str(path),
+            remedy="Save the text to a file.",
+        )
     try:
         path.open("rb").close()
     except OSError as error:
@@ -121,13 +127,15 @@ def _cut(data: bytes) -> int:
 def _decode(data: bytes, source: str, line: int, offset: int) -> str:
     """UTF-8 as text; a byte order mark at the start of the file is dropped."""
     bad = data.find(b"\0")
+    fault = f"a NUL byte stands at byte offset {offset + bad}: this is a binary file, or UTF-16"
     if bad < 0:
         try:
             return (data if offset else data.removeprefix(codecs.BOM_UTF8)).decode()
         except UnicodeDecodeError as error:
             bad = error.start + len(data) - len(error.object)
+            fault = f"the text is not UTF-8: byte 0x{data[bad]:02X} at byte offset {offset + bad}"
     raise DataError(
-        f"the text is not UTF-8: byte 0x{data[bad]:02X} at byte offset {offset + bad}",
+        fault,
         source=source,
         row=line + data.count(b"\n", 0, bad),
         remedy="Convert the file:  iconv -f ENCODING -t utf-8 FILE > NEW (ENCODING is latin1 or utf-16, say)",

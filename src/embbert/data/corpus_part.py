@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from embbert.data.corpus_files import PLAIN, read_documents
 from embbert.data.corpus_hub import stream_rows
-from embbert.errors import DataError
+from embbert.data.decode import unreadable
+from embbert.files import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +59,9 @@ class Part:
         if not self.files:
             return {"source": self.source, "hub": self.hub_id, "split": self.split, "revision": self.revision}
         return {
-            "source": self.source,
+            "source": storable(self.source),
             "files": len(self.files),
-            "bytes": sum(path.stat().st_size for path in self.files),
+            "bytes": sum(_size(path) for path in self.files),
         }
 
 
@@ -81,6 +82,13 @@ def _kind(path: Path, column: str) -> str:
     return "text" if ending in PLAIN else f"{ending} {column}"
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
     try:
@@ -88,5 +96,5 @@ def _digest(path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", source=str(path)) from None
+        raise unreadable(path, error) from None
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from contextlib import suppress
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -56,8 +57,11 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str
     beside = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # In memory first: torch has errors of its own for a disk that is full.
+        content = BytesIO()
+        torch.save({"format": FORMAT, "settings": dict(settings), "state": dict(state)}, content)
         with beside.open("wb") as file:
-            torch.save({"format": FORMAT, "settings": dict(settings), "state": dict(state)}, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         new = not path.exists()
@@ -66,6 +70,8 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], state: Mapping[str
         if new:  # so its folder may be, too
             flush_folder(path.parent.parent)
     except OSError as error:
+        with suppress(OSError):  # half of it only keeps the disk full
+            beside.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
@@ -84,8 +90,10 @@ def read_checkpoint(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] |
             raise ValueError(f"it has format {stored['format']!r}, not {FORMAT}")
         former, state = {**UNSAID, **stored["settings"]}, dict(stored["state"])
     except DAMAGE as error:
+        # What torch says of a file that is not its own is advice to run the code in it.
+        why = "it is damaged" if isinstance(error, pickle.UnpicklingError) else reason(error)
         raise ModelError(
-            f"{path} cannot be resumed from ({reason(error)})\n  add --restart to train from the beginning"
+            f"{path} cannot be resumed from ({why})\n  add --restart to train from the beginning"
         ) from error
     asked = {**UNSAID, **settings}
     for name in sorted(former.keys() | asked.keys()):

@@ -14,6 +14,7 @@ from embbert.bases import SCRATCH, check_base_target, save_base
 from embbert.card import base_card
 from embbert.config import to_mapping
 from embbert.errors import UsageError
+from embbert.files import storable
 from embbert.train.checkpoint import checkpoint_of, discard_checkpoint
 from embbert.train.lock import alone
 from embbert.train.pretraining.curves import can_draw, loss_curve
@@ -65,12 +66,13 @@ def _pretrain(
     request: PretrainRequest, here: Accelerator, how: dict[str, Any], meter: Meter, checkpoint: Path
 ) -> dict[str, Any]:
     """In a place that is this training's alone."""
-    if request.restart and here.is_main_process:
-        discard_checkpoint(checkpoint)
     if not can_draw():
         meter.say('no curve will be drawn without matplotlib: pip install "embbert[plot]"')
     with here.main_process_first():  # the others find the vocabulary and the shards made
         job, tokenizer = prepare(request, meter.say)
+        if request.restart and here.is_main_process:
+            discard_checkpoint(checkpoint)  # not before: text that is refused costs no training
+    origin = _origin(request, job)  # now: after hours of training, text and base may be elsewhere
     meter.say(_summary(job))
     try:
         trained = pretrain_model(
@@ -88,7 +90,7 @@ def _pretrain(
         raise
     if not here.is_main_process:
         return {}
-    metrics = _save(request, tokenizer, job, trained, how)
+    metrics = _save(request, tokenizer, job, trained, origin | how)
     discard_checkpoint(checkpoint)
     return metrics
 
@@ -122,12 +124,35 @@ def _lineage(base: BaseFolder) -> dict[str, Any]:
     return {"name": base.name, "fingerprint": base.fingerprint(), **made}
 
 
+def _origin(request: PretrainRequest, job: PretrainJob) -> dict[str, Any]:
+    """The text and the base that a training begins with."""
+    measured = request.validation
+    validation = (
+        {} if measured is None else {"sources": measured.describe(), "fingerprint": measured.fingerprint()}
+    )
+    return {
+        "corpus": {
+            "sources": request.corpus.describe(),
+            "fingerprint": request.corpus.fingerprint(),
+            "training_tokens": len(job.training),
+            "validation_tokens": len(job.validation),
+            **({"validation": validation} if validation else {}),
+        },
+        "base": SCRATCH if request.base is None else _lineage(request.base),
+    }
+
+
 def _save(
-    request: PretrainRequest, tokenizer: Tokenizer, job: PretrainJob, trained: Pretrained, how: dict[str, Any]
+    request: PretrainRequest,
+    tokenizer: Tokenizer,
+    job: PretrainJob,
+    trained: Pretrained,
+    known: dict[str, Any],
 ) -> dict[str, Any]:
+    """`known` is what metrics hold besides what the training has shown."""
     last = trained.history[-1]
     metrics: dict[str, Any] = {
-        **({"command": request.command} if request.command else {}),
+        **({"command": storable(request.command)} if request.command else {}),
         "validation": {
             "loss": last.validation_loss,
             "perplexity": exp(min(last.validation_loss, 700.0)),
@@ -136,17 +161,10 @@ def _save(
         },
         "tokens": last.tokens,
         "seconds": last.seconds,
-        "corpus": {
-            "sources": request.corpus.describe(),
-            "fingerprint": request.corpus.fingerprint(),
-            "training_tokens": len(job.training),
-            "validation_tokens": len(job.validation),
-        },
-        "base": SCRATCH if request.base is None else _lineage(request.base),
         "protocol": {"boundary": tokenizer.boundary, **to_mapping(request.config)},
         "history": [asdict(point) for point in trained.history],
         "versions": versions(),
-        **how,
+        **known,
         "threads": torch.get_num_threads(),
     }
     files = {}

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from embbert import __version__
+from embbert.files import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def measured_on(examples: Examples, train: Examples, role: str) -> dict[str, Any
 def source_of(examples: Examples, role: str) -> dict[str, Any]:
     """Where rows came from, what for, how many, and a digest of them."""
     return {
-        "source": examples.source,
+        "source": storable(examples.source),
         "role": role,
         "rows": len(examples),
         "fingerprint": examples.fingerprint(),

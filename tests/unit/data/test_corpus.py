@@ -84,11 +84,12 @@ def test_a_file_is_never_in_memory_as_a_whole(tmp_path):
 def test_bytes_that_are_no_text_are_named_with_line_and_offset(put, before):
     good = b"0123456\n" * (before // 8) + b"ok\n" * (before == 3)
     line, offset = good.count(b"\n") + 2, len(good) + 4
-    for bad in (b"\xff", b"\0"):
-        path = put("a.txt", good + b"xy\nz" + bad + b"abc\n")
-        message = refusal(path)
-        assert message.startswith(f"{path}, row {line}: the text is not UTF-8: byte 0x{bad.hex().upper()} ")
-        assert f"at byte offset {offset}\n" in message
+    path = put("a.txt", good + b"xy\nz\xffabc\n")
+    fault = f"the text is not UTF-8: byte 0xFF at byte offset {offset}"
+    assert refusal(path).startswith(f"{path}, row {line}: {fault}\n")
+    path = put("a.txt", good + b"xy\nz\0abc\n")
+    fault = f"a NUL byte stands at byte offset {offset}: this is a binary file, or UTF-16"
+    assert refusal(path).startswith(f"{path}, row {line}: {fault}\n")
     with_mark = put("b.txt", b"\xef\xbb\xbfab\xff")
     assert refusal(with_mark).startswith(
         f"{with_mark}, row 1: the text is not UTF-8: byte 0xFF at byte offset 5"
@@ -174,6 +175,35 @@ def test_without_pyarrow_the_install_line_is_named(tmp_path, monkeypatch):
 
 
 # --- sources
+
+
+def test_linked_folders_are_read_once_and_loops_end(tmp_path):
+    for name in ("text/b.txt", "other/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "text" / "one").symlink_to(tmp_path / "other")
+    (tmp_path / "text" / "two").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "loop").symlink_to(tmp_path / "text")
+    assert documents(str(tmp_path / "text")) == ["text/b.txt", "other/a.txt"]
+
+
+def test_models_in_a_folder_are_no_text(tmp_path):
+    for name in ("a.txt", "model/README.md", "model/model.safetensors", "model/inside/x.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert documents(str(tmp_path)) == ["a.txt"]
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    assert "is no regular file, and the text is read more than once" in refusal(str(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.large_string(), pa.null()])
+def test_text_in_any_kind_of_column_is_read(tmp_path, kind):
+    values = [None, None] if kind == pa.null() else ["a", None]
+    expected = [] if kind == pa.null() else ["a"]
+    assert documents(parquet(tmp_path / "a.parquet", text=pa.array(values, kind))) == expected
 
 
 def test_a_folder_is_read_by_relative_path_and_without_hidden_files(tmp_path):

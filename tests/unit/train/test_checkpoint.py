@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -94,6 +96,30 @@ def test_discarding_leaves_what_is_not_ours(tmp_path):
     (path.parent / "notes.txt").write_text("mine")
     discard_checkpoint(path)
     assert [file.name for file in path.parent.iterdir()] == ["notes.txt"]
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, SETTINGS, {"a": torch.zeros(3)})
+    command = (
+        "import resource, signal, sys; from pathlib import Path; import torch\n"
+        "from embbert.train.checkpoint import write_checkpoint\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "write_checkpoint(Path(sys.argv[1]), {}, {'a': torch.zeros(100_000)})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", command, path], capture_output=True, text=True, check=False)
+    assert f"UsageError: {path} cannot be written: File too large\n" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert read_checkpoint(path, SETTINGS)["a"].shape == (3,)
+
+
+def test_what_torch_says_of_a_foreign_file_is_kept_back(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelError, match="cannot be resumed from") as refused:
+        read_checkpoint(path, SETTINGS)
+    assert "weights_only" not in str(refused.value)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -176,7 +176,9 @@ def test_restart_discards_and_overwrite_replaces(ask, stop, tmp_path):
 
 
 def test_nonsense_leaves_the_checkpoint_and_no_base(ask, tmp_path):
-    with pytest.raises(EmbbertError, match=r"(?s)the last checkpoint is kept.*--learning-rate below 1e\+30"):
+    with pytest.raises(
+        EmbbertError, match=r"(?s)the last checkpoint, if there is one, is kept.*--learning-rate below 1e\+30"
+    ):
         pretrain(ask(config=replace(CONFIG, learning_rate=1e30, warmup_steps=0), save_seconds=0.0))
     assert (tmp_path / "b.partial/checkpoint.pt").exists()
     assert not (tmp_path / "b").exists()
@@ -249,6 +251,79 @@ def test_what_cannot_train_is_refused_before_anything_is_read(ask, tmp_path, mon
     with pytest.raises(UsageError, match=message):
         pretrain(ask(**changes))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_text_and_base_may_be_gone_when_training_ends(ask, stop, tmp_path):
+    text, base = write_text(tmp_path / "text"), tmp_path / "first"
+    pretrain(ask(out=base))
+    stop(3, lambda: (text.rename(tmp_path / "moved"), base.rename(tmp_path / "elsewhere")))
+    metrics = pretrain(ask(corpus=open_corpus([str(text)]), base=load_base(base)))
+    assert metrics["corpus"]["sources"][0]["files"] == 24
+    assert metrics["base"]["fingerprint"] == load_base(tmp_path / "elsewhere").fingerprint()
+
+
+@pytest.mark.parametrize("name", ["$_$", "100 %", "\udce9t\udce9"])
+def test_any_name_fits_card_and_picture(ask, tmp_path, name):
+    pretrain(ask(out=tmp_path / name, command=f"embbert pretrain {name}.txt"))
+    card = (tmp_path / name / "README.md").read_text(encoding="utf-8")
+    assert name.encode(errors="backslashreplace").decode() in card
+
+
+def test_text_that_is_refused_costs_no_unfinished_training(ask, stop, tmp_path):
+    stop(3, kill)
+    with pytest.raises(Killed):
+        pretrain(ask(save_seconds=0.0))
+    (tmp_path / "bad.txt").write_bytes(b"\xff")
+    with pytest.raises(DataError, match="not UTF-8"):
+        pretrain(ask(corpus=open_corpus([str(tmp_path / "bad.txt")]), restart=True))
+    assert (tmp_path / "b.partial" / "checkpoint.pt").exists()
+
+
+def test_what_is_measured_on_must_not_be_trained_on(ask, text, tmp_path):
+    files = [str(path) for path in sorted(text.iterdir())]
+    told = []
+    with pytest.raises(DataError, match="text that is trained on, which measures nothing"):
+        prepare(ask(validation=open_corpus(files[:3])), told.append)
+    assert told == []
+    own = write_text(tmp_path / "own", files=6, seed=5)
+    prepare(ask(validation=open_corpus([files[0], str(own)])), told.append)
+    assert told[0] == "1 of the 7 files for validation are trained on too"
+    told.clear()
+    prepare(ask(corpus=open_corpus([str(text), files[0]])), told.append)
+    assert told[0].startswith("some of the text is there more than once")
+
+
+def test_metrics_say_what_was_measured_on(ask, tmp_path):
+    held = open_corpus([str(write_text(tmp_path / "held", files=6, seed=5))])
+    corpus = pretrain(ask(validation=held))["corpus"]
+    assert corpus["validation"]["fingerprint"] == held.fingerprint() != corpus["fingerprint"]
+    assert corpus["validation"]["sources"][0]["files"] == 6
+
+
+def test_text_that_the_vocabulary_does_not_know_is_told_of_and_refused(ask, text, tmp_path):
+    base = tmp_path / "first"
+    pretrain(ask(out=base))
+    foreign = "".join(chr(0x4E00 + number) for number in range(30))
+    (tmp_path / "zh.txt").write_text("\n".join([foreign] * 400), encoding="utf-8")
+    zh = str(tmp_path / "zh.txt")
+    with pytest.raises(
+        DataError, match=r"(?s)% of the text's tokens are \[UNK\].*Leave --base and --tokenizer"
+    ):
+        prepare(ask(corpus=open_corpus([zh]), base=load_base(base)), lambda line: None)
+    (tmp_path / "zh.txt").write_text("\n".join([foreign] * 10), encoding="utf-8")
+    told = []
+    prepare(ask(corpus=open_corpus([str(text), zh]), base=load_base(base)), told.append)
+    assert any("[UNK], which the vocabulary does not know" in line for line in told)
+
+
+def test_a_damaged_vocabulary_in_the_cache_is_learned_anew(ask, tmp_path):
+    request = ask(cache=tmp_path / "cache")
+    _, tokenizer = prepare(request, lambda line: None)
+    next((tmp_path / "cache").glob("tokenizer-*.json")).write_text("")
+    told = []
+    _, again = prepare(request, told.append)
+    assert told[0].startswith("the vocabulary in the cache is damaged and will be learned anew: ")
+    assert again.to_json() == tokenizer.to_json()
 
 
 def test_too_little_text_is_refused(ask, tmp_path):

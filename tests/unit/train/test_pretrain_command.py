@@ -194,7 +194,7 @@ def test_counts(text, count):
     assert _count(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "M", "-1", "1e6", "10 MB", "1,000", "nan"])
+@pytest.mark.parametrize("text", ["", "M", "-1", "1e6", "10 MB", "1,000", "nan", "9" * 400])
 def test_what_is_no_count(text):
     with pytest.raises(UsageError, match="--tokens"):
         _count(text)
@@ -205,7 +205,7 @@ def test_times(text, seconds):
     assert _seconds(text, "--max-time") == seconds
 
 
-@pytest.mark.parametrize("text", ["", "90", "0m", "-1s", "m", "1h30m"])
+@pytest.mark.parametrize("text", ["", "90", "0m", "-1s", "m", "1h30m", "9" * 400 + "s"])
 def test_what_is_no_time(text):
     with pytest.raises(UsageError, match="--max-time"):
         _seconds(text, "--max-time")

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from math import exp
 from typing import TYPE_CHECKING
 
+from embbert.files import storable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,7 +37,9 @@ def loss_curve(history: Sequence[Point], title: str) -> bytes:
     above.plot(millions, [p.loss for p in history], color="0.6", label="training (running mean)")
     reached = f"validation, masked tokens: {history[-1].validation_loss:.3f} at the end"
     above.plot(millions, [p.validation_loss for p in history], color="C0", label=reached)
-    above.set(title=title, ylabel="loss (nats per token)")
+    # The name of a folder, which may hold anything.
+    above.set_title(storable(title), parse_math=False)
+    above.set(ylabel="loss (nats per token)")
     above.grid(alpha=0.3)
     above.legend(frameon=False)
     right = above.secondary_yaxis("right", functions=(_identity, _identity))

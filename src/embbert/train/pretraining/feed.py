@@ -141,7 +141,8 @@ def _held_out(job: PretrainJob) -> list[Part]:
         held = Batches(job.validation, packing, rows)
     except DataError as error:
         raise DataError(
-            f"the validation text has {len(job.validation):,} tokens, too few for one row of {length}",
+            f"the validation text has {len(job.validation):,} tokens, too few for one row of {length}, which "
+            f"may need {2 * length - 1:,}",
             remedy="give more text, text for validation of its own, or shorter rows",
         ) from error
     steps = min(held.steps, max(1, HELD_OUT_TOKENS // (rows * length)))

@@ -40,8 +40,8 @@ def hold_out(stream: Stream, tokens: int) -> tuple[Stream, Stream]:
         cut = int(inner[inner <= len(stream) - tokens].max(initial=cut))
     if not cut:
         raise DataError(
-            f"the corpus is too small: it has {len(stream):,} tokens in {len(starts):,} documents, of which "
-            f"at least {tokens:,} tokens are to be held out for validation",
+            f"the corpus cannot be cut: it has {len(stream):,} tokens in {len(starts):,} documents, of which "
+            f"at least {tokens:,} tokens are to be held out, and nothing starts where they would",
             remedy="Give more text, or a separate text for validation.",
         )
     training, validation = [], []

@@ -199,7 +199,7 @@ class _Run:
             return
         what = "the loss rises instead of falling" if math.isfinite(value) else f"{name} became {value}"
         raise EmbbertError(
-            f"{what} after {self.tokens:,} tokens; the last checkpoint is kept\n"
+            f"{what} after {self.tokens:,} tokens; the last checkpoint, if there is one, is kept\n"
             f"  start anew with a --learning-rate below {self.job.config.learning_rate:g}, and --restart"
         )
 

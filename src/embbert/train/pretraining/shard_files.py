@@ -121,12 +121,13 @@ def open_shards(folder: Path, made_from: Mapping[str, Any]) -> Stream:
         made_from: what the index must repeat.
 
     Raises:
-        ModelError: the index or a file is damaged. Contents are not read: sizes are compared.
+        ModelError: the index or a file is damaged.
     """
     index = read_object(folder / _INDEX)
     sizes = index.get("tokens")
     if any(index.get(key) != value for key, value in made_from.items()):
         raise ModelError(f"{folder / _INDEX} speaks of something else")
+    sums = index.get("sha256")
     if not isinstance(sizes, list) or not sizes or any(type(size) is not int or size < 1 for size in sizes):
         raise ModelError(f"{folder / _INDEX} does not say how many tokens there are")
     tokens: list[NDArray[np.uint16]] = []
@@ -139,4 +140,7 @@ def open_shards(folder: Path, made_from: Mapping[str, Any]) -> Stream:
                 raise ModelError(f"{path} has {actual} bytes instead of {expected}")
         tokens.append(np.memmap(paths[0], np.dtype("<u2"), mode="r"))
         flags.append(np.memmap(paths[1], np.uint8, mode="r"))
+        for path, written in zip(paths, (tokens[-1].data, flags[-1].data), strict=True):
+            if not isinstance(sums, dict) or hashlib.sha256(written).hexdigest() != sums.get(path.name):
+                raise ModelError(f"{path} does not hold what was written")
     return Stream(tokens, flags)

@@ -17,7 +17,7 @@ from embbert.train.pretraining.feed import Feed
 from embbert.train.pretraining.loop import POINTS, pretrain_model
 from embbert.train.pretraining.weights import load_start
 from embbert.train.speed import can_compile, has_bf16
-from pretraining import QUICK, Killed, Recorder, job, kill, of_one_document
+from pretraining import QUICK, Killed, Recorder, job, kill, of_one_document, stream
 
 CPU = torch.device("cpu")
 
@@ -61,11 +61,15 @@ def test_pairs_of_one_kind_say_nothing_of_how_well_they_are_told_apart():
 
 
 def test_the_measured_loss_is_that_of_the_weights_that_are_given_back():
-    trained = train(job())
-    model = PretrainingModel(job().model, tied=True, pairs=False).eval()
+    what = job(replace(QUICK, dropout=0.5))  # which must not act while it is measured
+    what = replace(what, validation=stream(6000, seed=1))
+    trained = train(what)
+    model = PretrainingModel(what.model, tied=True, pairs=False).eval()
     load_start(model, {**trained.weights, **trained.head})
+    held_out = Feed(what, 0, 1).held_out
+    assert sum(part.ids.shape[0] for part in held_out) > 32  # more than the rows of one part
     with torch.no_grad():
-        losses = [model(*part) for part in Feed(job(), 0, 1).held_out]
+        losses = [model(*part) for part in held_out]
     mlm = float(torch.stack([loss.mlm for loss in losses]).mean())
     # The row of [PAD] is set to zero at the end, which changes the score of a token that never occurs.
     assert trained.history[-1].validation_loss == pytest.approx(mlm, abs=0.02)
@@ -96,6 +100,13 @@ def test_a_killed_run_that_is_resumed_gives_the_bits_of_one_that_was_not(tmp_pat
     assert recorder.steps == 16 - (after - 1)  # the step that was not saved is done again
     assert f"resumed at {256 * (after - 1):,} tokens" in recorder.lines[0]
     assert same(resumed, train(what))
+
+
+def test_a_resumed_run_measures_no_more_often(tmp_path):
+    checkpoint, what = tmp_path / "checkpoint.pt", job(replace(QUICK, tokens=2 * POINTS * 256 + 4096))
+    with pytest.raises(Killed):
+        train(what, Recorder(2, kill), checkpoint=checkpoint, save_seconds=0.0)
+    assert same(train(what, checkpoint=checkpoint), train(what))
 
 
 def test_a_finished_run_that_was_killed_before_its_folder_was_written_is_at_its_end(tmp_path):
@@ -160,7 +171,7 @@ def test_an_absurd_rate_stops_with_advice_and_keeps_a_checkpoint_that_works(tmp_
     checkpoint = tmp_path / "checkpoint.pt"
     bad = job(replace(QUICK, learning_rate=rate, tokens=80_000))
     message = (
-        r"the ((validation )?loss|gradient) (became (nan|inf)|rises .*) after .*; the last checkpoint is"
+        r"the ((validation )?loss|gradient) (became (nan|inf)|rises .*) after .*; the last checkpoint, if"
     )
     with pytest.raises(EmbbertError, match=message) as stopped:
         train(bad, checkpoint=checkpoint, save_seconds=0.0)

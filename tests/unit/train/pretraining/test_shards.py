@@ -248,6 +248,16 @@ def test_other_text_tokenizers_and_formats_have_other_folders(corpus, cache, mon
     assert len([path for path in cache.iterdir() if path.is_dir()]) == 4
 
 
+def inverted(name):
+    """Other contents of the same size."""
+
+    def change(folder):
+        path = folder / name
+        path.write_bytes(bytes(255 - value for value in path.read_bytes()))
+
+    return change
+
+
 def edited(**changes):
     def damage(folder):
         index = folder / "index.json"
@@ -270,6 +280,9 @@ def edited(**changes):
         (edited(tokens="1"), "does not say how many tokens"),
         (lambda folder: (folder / "flags-00000.u8").unlink(), "flags-00000.u8 has 0 bytes instead of "),
         (lambda folder: (folder / "tokens-00000.u16").write_bytes(b"abc"), "u16 has 3 bytes instead of "),
+        (inverted("tokens-00000.u16"), "u16 does not hold what was written"),
+        (inverted("flags-00000.u8"), "u8 does not hold what was written"),
+        (edited(sha256=None), "u16 does not hold what was written"),
     ],
 )
 def test_damage_is_told_and_repaired(corpus, cache, damage, fault):
