@@ -75,6 +75,21 @@ def test_the_measured_loss_is_that_of_the_weights_that_are_given_back():
     assert trained.history[-1].validation_loss == pytest.approx(mlm, abs=0.02)
 
 
+def test_the_loss_of_a_step_is_that_of_tokens_and_pairs():
+    what = job(replace(QUICK, pairs=True))
+    shown = []
+    meter = Recorder()
+    meter.step = lambda tokens, seconds, loss: shown.append(loss)
+    train(what, meter)
+    torch.manual_seed(what.config.seed)
+    model = PretrainingModel(what.model, tied=True, pairs=True)
+    with torch.no_grad():
+        losses = [model(*part) for part in Feed(what, 0, 1).parts(0, 0.0)]
+    expected = np.mean([float(loss.mlm) + float(loss.nsp) for loss in losses])
+    assert all(loss.nsp > 0.1 for loss in losses)
+    assert shown[0] == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert same(train(job()), train(job()))
     assert not same(train(job()), train(job(replace(QUICK, seed=1))))
